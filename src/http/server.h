@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "http/router.h"
+#include "http/websocket.h"
+#include "io/scope.h"
+
+namespace mailreeve::http {
+
+struct ServerLimits {
+  size_t max_header_bytes = 64 * 1024;
+  size_t max_body_bytes = 16 * 1024 * 1024;
+  size_t max_connections = 2000;                     // more are closed at once and counted
+  std::chrono::milliseconds header_timeout{10000};   // from the first byte to the end of the header
+  std::chrono::milliseconds body_timeout{60000};
+  std::chrono::milliseconds idle_timeout{60000};     // keep-alive between requests
+  std::chrono::milliseconds handler_timeout{120000};
+};
+
+struct ListenAddress {
+  std::string host;       // IP address; empty with `unix_path`
+  uint16_t port = 0;      // 0: any free port, see Server::port()
+  std::string unix_path;  // a socket file, made 0600, removed at Stop
+};
+
+// Takes an upgraded connection. The task owns the socket and lives as long as the connection.
+using WebSocketHandler = std::function<io::Task<void>(Request, std::unique_ptr<WebSocket>)>;
+
+// An HTTP/1.1 server on one address, plain, TLS or mutual TLS, with keep-alive.
+//
+// Threads: everything on `scope`'s executor. Ownership: router, logger and scope outlive it.
+// Adds to every answer: X-Content-Type-Options, X-Request-Id, and what `set_default_headers` was given.
+class Server {
+ public:
+  // `tls` null: plain. kUnavailable with the address when it cannot listen.
+  static Result<std::unique_ptr<Server>> Listen(const ListenAddress& address, io::TlsContext tls,
+                                                const Router& router, const ServerLimits& limits,
+                                                io::Scope& scope, log::Logger& logger);
+  virtual ~Server() = default;
+  // Requests that ask for an upgrade at `path` go to `handler` and not to the router. Before the first connection.
+  virtual void OnWebSocket(std::string path, WebSocketLimits limits, WebSocketHandler handler) = 0;
+  virtual void set_default_headers(Headers headers) = 0;
+  virtual uint16_t port() const = 0;
+  // Takes no more connections, lets running requests end for up to `grace`, closes the rest.
+  virtual io::Task<void> Stop(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace mailreeve::http

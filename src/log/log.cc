@@ -1,0 +1,64 @@
+#include "log/log.h"
+
+#include <boost/json.hpp>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "base/text.h"
+#include "base/time.h"
+
+namespace mailreeve::log {
+namespace {
+
+constexpr std::string_view kLevelNames[] = {"debug", "info", "warn", "error"};
+
+class SpdLogger final : public Logger {
+ public:
+  SpdLogger(std::shared_ptr<spdlog::sinks::sink> sink, Level least)
+      : logger_("mailreeve", std::move(sink)), least_(least) {
+    logger_.set_pattern("%v");
+    logger_.set_level(spdlog::level::trace);
+    logger_.flush_on(spdlog::level::trace);
+  }
+
+  void Write(Level level, std::string_view event, Fields fields) override {
+    if (level < least_) return;
+    boost::json::object line;
+    line["time"] = FormatTime(clock_.Now());
+    line["level"] = kLevelNames[static_cast<int>(level)];
+    line["event"] = event;
+    for (const Field& field : fields) {
+      boost::json::value& slot = line[field.name];
+      std::visit(
+          [&](const auto& value) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>) {
+              slot = ToValidUtf8(value);
+            } else {
+              slot = value;
+            }
+          },
+          field.value);
+    }
+    logger_.info("{}", boost::json::serialize(line));
+  }
+
+ private:
+  SystemClock clock_;
+  spdlog::logger logger_;
+  Level least_;
+};
+
+}  // namespace
+
+std::unique_ptr<Logger> MakeLogger(const std::string& path, Level least) {
+  std::shared_ptr<spdlog::sinks::sink> sink;
+  if (path.empty()) {
+    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  } else {
+    sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+  }
+  return std::make_unique<SpdLogger>(std::move(sink), least);
+}
+
+}  // namespace mailreeve::log

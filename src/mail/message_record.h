@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mail/inspection.h"
+
+// The tracked message record: the one immutable value that every later room reads (tracking search, reporting,
+// sightings, remediation). Version, meaning and limits of each field: docs/message-record.md.
+namespace mailreeve::mail {
+
+using Mid = uint64_t;   // message id of this gateway, from 1, never used again
+using Icid = uint64_t;  // id of the SMTP connection it came in by
+
+enum class Direction : uint8_t { kIncoming, kOutgoing, kInternal };
+
+struct Connection {
+  Icid icid = 0;
+  std::string client_address;  // canonical IP
+  std::string client_name;     // reverse DNS as the MTA verified it; empty when unknown
+  std::string helo;
+  std::string tls_protocol, tls_cipher;  // empty: no TLS
+  std::string authenticated_user;        // SASL login
+  std::string listener;                  // daemon name and port macros of the MTA
+};
+
+struct Recipient {
+  uint32_t rid = 0;       // 0, 1, … in RCPT order
+  std::string address;    // canonical
+  std::string raw;        // as given
+};
+
+struct Verdict {
+  std::string engine;  // "policy", "url", …
+  int disposition = 5;  // CTIM: 1 clean 2 malicious 3 suspicious 4 common 5 unknown
+  std::string reason;
+};
+
+enum class EventKind : uint8_t {
+  kReceived, kAccepted, kRejected, kTemporarilyRefused, kDiscarded, kQuarantined, kReleased, kDelivered, kDeferred,
+  kBounced, kExpired, kReinjected, kRemediationStarted, kForwarded, kRemoved, kAlreadyGone, kMovedFollowed,
+  kRemediationRefused, kRemediationUnreachable, kRestored,
+};
+inline constexpr uint8_t kMaxEventKind = static_cast<uint8_t>(EventKind::kRestored);
+std::string_view EventName(EventKind kind);  // "delivered", "moved_followed", …
+
+struct Event {
+  Time time;
+  EventKind kind = EventKind::kReceived;
+  std::optional<uint32_t> rid;  // of one recipient; absent: of the message
+  std::string detail;           // the MTA's or the store's own words
+  std::string dsn;              // "2.0.0"
+  std::string relay;            // "mx.example.org[192.0.2.1]:25"
+  uint64_t delay_ms = 0;
+  std::string queue_id;         // when it differs from the record's
+  // Identifies the event, so that a follower that reads a line twice records it once; empty: never a repeat.
+  std::string dedup_key;
+};
+
+struct MessageRecord {
+  static constexpr uint64_t kVersion = 1;
+
+  Mid mid = 0;
+  std::string queue_id;  // of the MTA
+  Time received;
+  Direction direction = Direction::kIncoming;
+  Connection connection;
+  std::string envelope_from;      // canonical; empty: null sender
+  std::string envelope_from_raw;
+  std::vector<Recipient> recipients;
+  Inspection inspection;
+  std::vector<Verdict> verdicts;
+  std::vector<Event> events;  // as known when appended; later ones are folded in by the store, in order of time
+};
+
+// Of one recipient or, worst first over all recipients, of the message; the words of gateway-api.md 6.2.
+std::string StatusOf(const MessageRecord& record, std::optional<uint32_t> rid = std::nullopt);
+
+std::string Encode(const MessageRecord& record);
+Result<MessageRecord> DecodeMessageRecord(std::string_view bytes);
+
+}  // namespace mailreeve::mail
