@@ -47,11 +47,18 @@ endfunction()
 
 function(mailreeve_pch target)
   if(NOT TARGET mr_pch)
-    file(WRITE "${CMAKE_BINARY_DIR}/pch/pch.cc" "")
-    add_library(mr_pch STATIC "${CMAKE_BINARY_DIR}/pch/pch.cc")
+    # Asio's code lies beside the header: whoever includes the header needs it at link time.
+    add_library(mr_pch STATIC "${CMAKE_SOURCE_DIR}/cmake/asio.cc")
     target_precompile_headers(mr_pch PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch.h")
+    target_link_libraries(mr_pch PUBLIC Boost::json OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
   endif()
   target_precompile_headers(${target} REUSE_FROM mr_pch)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    target_link_libraries(${target} PRIVATE mr_pch)
+  else()
+    target_link_libraries(${target} PUBLIC mr_pch)
+  endif()
 endfunction()
 
 # mailreeve_program(NAME SOURCES... DEPS folders LIBS targets): a program of apps/, bench/, fuzz/ or tests/.

@@ -4,7 +4,8 @@
 #include <string>
 #include <string_view>
 
-// Digests by OpenSSL. Thread-safe but for one Hasher object. Results are raw bytes (HexEncode for text).
+// Digests by OpenSSL. Thread-safe but for one Hasher object. Results are raw bytes (HexEncode for
+// text).
 namespace mailreeve::crypto {
 
 enum class HashKind { kSha256, kSha1, kMd5, kSha384, kSha512 };

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "base/result.h"
+
+#include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "base/result.h"
-
-// Passwords by argon2id (RFC 9106: 64 MiB, 3 passes, 4 lanes by default). Slow on purpose: call on an io::Pool.
+// Passwords by argon2id (RFC 9106: 64 MiB, 3 passes, 4 lanes by default). Slow on purpose: call on
+// an io::Pool.
 namespace mailreeve::crypto {
 
 struct PasswordCost {

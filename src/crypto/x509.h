@@ -1,16 +1,16 @@
 #pragma once
 
+#include "base/result.h"
+#include "base/time.h"
+
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-#include "base/time.h"
-
-// Key pairs, certificate requests and a small certificate authority (ECDSA P-256, RFC 5280). Everything is PEM text.
-// Thread-safe; pure but for randomness.
+// Key pairs, certificate requests and a small certificate authority (ECDSA P-256, RFC 5280).
+// Everything is PEM text. Thread-safe; pure but for randomness.
 namespace mailreeve::crypto {
 
 struct KeyAndRequest {
@@ -32,7 +32,8 @@ class CertificateAuthority {
  public:
   // A new self-signed root. `years` of life.
   static Result<CertificateAuthority> Create(const std::string& common_name, Time now, int years);
-  static Result<CertificateAuthority> FromPem(std::string_view certificate_pem, std::string_view key_pem);
+  static Result<CertificateAuthority> FromPem(std::string_view certificate_pem,
+                                              std::string_view key_pem);
   CertificateAuthority(CertificateAuthority&&) noexcept;
   CertificateAuthority& operator=(CertificateAuthority&&) noexcept;
   ~CertificateAuthority();
@@ -40,10 +41,11 @@ class CertificateAuthority {
   std::string certificate_pem() const;
   std::string key_pem() const;
 
-  // Checks the request's self-signature and key kind (EC P-256/P-384 or RSA of 2048 bits and more), then issues a client
-  // certificate with `common_name`, whatever subject and extensions the request names. not_before is an hour before now.
-  Result<std::string> IssueClient(std::string_view request_pem, const std::string& common_name, Time now,
-                                  std::chrono::hours life) const;
+  // Checks the request's self-signature and key kind (EC P-256/P-384 or RSA of 2048 bits and more),
+  // then issues a client certificate with `common_name`, whatever subject and extensions the
+  // request names. not_before is an hour before now.
+  Result<std::string> IssueClient(std::string_view request_pem, const std::string& common_name,
+                                  Time now, std::chrono::hours life) const;
   struct KeyAndCertificate {
     std::string key_pem, certificate_pem;
   };

@@ -1,7 +1,6 @@
 #include "io/asio.h"
 
-#include <boost/asio/impl/src.hpp>
-#include <boost/asio/ssl/impl/src.hpp>
+#include <boost/asio/error.hpp>
 
 namespace mailreeve::io {
 
