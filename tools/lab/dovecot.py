@@ -12,6 +12,7 @@ Command line: `python3 -m lab.dovecot --dir D --users a@x,b@y` prints one JSON l
 certificate authority and process ids, and runs until its standard input closes.
 """
 import argparse
+import base64
 import grp
 import imaplib
 import json
@@ -96,6 +97,9 @@ userdb {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =
@@ -171,7 +175,7 @@ def utf7(name):
 
     def flush():
         if wide:
-            coded = __import__("base64").b64encode("".join(wide).encode("utf-16-be")).decode().rstrip("=")
+            coded = base64.b64encode("".join(wide).encode("utf-16-be")).decode().rstrip("=")
             out.append("&" + coded.replace("/", ",") + "-")
             wide.clear()
 
