@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+// The canonical form of URLs, apart from the others for its size. Internal to this folder.
+namespace mailreeve::observable {
+
+Result<std::string> UrlForm(std::string_view value);
+
+}  // namespace mailreeve::observable
