@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/result.h"
+#include "json/json.h"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -8,16 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "base/result.h"
-#include "json/json.h"
-
-// HTTP messages as handlers and callers see them; Beast stays inside http/*.cc. Values; not thread-safe.
+// HTTP messages as handlers and callers see them; Beast stays inside http/*.cc. Values; not
+// thread-safe.
 namespace mailreeve::http {
 
 // Header fields in order; names compare without case (RFC 9110 section 5.1).
 class Headers {
  public:
-  void Add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
+  void Add(std::string name, std::string value) {
+    fields_.emplace_back(std::move(name), std::move(value));
+  }
   void Set(std::string name, std::string value);
   // The first field of that name; empty view when there is none.
   std::string_view Get(std::string_view name) const;
@@ -31,15 +34,17 @@ class Headers {
 struct Request {
   std::string method;  // upper case
   std::string target;  // as sent: path and query, still encoded
-  // Path segments, percent-decoded after splitting: "/ctia/a%2Fb" -> {"ctia", "a/b"} (threat-response-api.md 0.2).
-  // A trailing slash leaves no empty segment. Set by ParseTarget; the server does it.
+  // Path segments, percent-decoded after splitting: "/ctia/a%2Fb" -> {"ctia", "a/b"}
+  // (threat-response-api.md 0.2). A trailing slash leaves no empty segment. Set by ParseTarget; the
+  // server does it.
   std::vector<std::string> segments;
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order, '+' is a space
   Headers headers;
   std::string body;
 
   std::string remote_address;  // IP, or "unix"
-  // SHA-256 (lower hex) of the DER of the client certificate, verified under the listener's client CA; else empty.
+  // SHA-256 (lower hex) of the DER of the client certificate, verified under the listener's client
+  // CA; else empty.
   std::string peer_certificate_sha256;
   std::string peer_certificate_subject_cn;
   std::string request_id;  // made by the server
@@ -47,7 +52,8 @@ struct Request {
   // First value of a query parameter.
   std::optional<std::string> Query(std::string_view name) const;
   std::vector<std::string> QueryAll(std::string_view name) const;
-  // The named part of the matched route pattern ("/device/{id}"), set by the Router. Empty when absent.
+  // The named part of the matched route pattern ("/device/{id}"), set by the Router. Empty when
+  // absent.
   std::string_view Param(std::string_view name) const;
   std::vector<std::pair<std::string, std::string>> params;
 };
@@ -58,19 +64,27 @@ struct Response {
   std::string body;
 
   static Response Json(int status, const json::value& body);
-  static Response Text(int status, std::string body, std::string content_type = "text/plain; charset=utf-8");
+  static Response Text(int status, std::string body,
+                       std::string content_type = "text/plain; charset=utf-8");
   static Response Empty(int status) { return Response{status, {}, {}}; }
 };
 
-// Splits `target` into segments and query. kInvalid for bad percent-encoding, NUL, or "." and ".." segments.
+// Splits `target` (origin form, or absolute form of which the authority is dropped) into segments
+// and query. kInvalid for bad percent-encoding, control characters and spaces, NUL or ill-formed
+// UTF-8 once decoded, and "." and ".." segments; kLimited for more than 2000 parameters. "/a//b"
+// has an empty segment in the middle.
 Result<void> ParseTarget(Request& request);
 std::string PercentEncode(std::string_view text);  // everything but RFC 3986 unreserved
+// kInvalid for a '%' without two hex digits. Any byte may come out, NUL too.
 Result<std::string> PercentDecode(std::string_view text, bool plus_is_space);
-// application/x-www-form-urlencoded
+// application/x-www-form-urlencoded. kInvalid as for a query; kLimited for more than 2000 fields.
 Result<std::vector<std::pair<std::string, std::string>>> ParseForm(std::string_view body);
 
-// The one map from our error codes to HTTP: invalid 400, not_found 404, conflict 409, denied 403, unauthenticated 401,
-// limited 429, unavailable 503, timeout 504, cancelled 499, corrupt and internal 500.
+// The one map from our error codes to HTTP: invalid 400, not_found 404, conflict 409, denied 403,
+// unauthenticated 401, limited 429, unavailable 503, timeout 504, cancelled 499, corrupt and
+// internal 500.
 int StatusOf(Code code);
+// "Not Found"; "Unknown" for a number without one.
+std::string_view ReasonOf(int status);
 
 }  // namespace mailreeve::http

@@ -1,23 +1,23 @@
 #pragma once
 
+#include "http/router.h"
+#include "http/websocket.h"
+#include "io/scope.h"
+
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "http/router.h"
-#include "http/websocket.h"
-#include "io/scope.h"
 
 namespace mailreeve::http {
 
 struct ServerLimits {
   size_t max_header_bytes = 64 * 1024;
   size_t max_body_bytes = 16 * 1024 * 1024;
-  size_t max_connections = 2000;                     // more are closed at once and counted
-  std::chrono::milliseconds header_timeout{10000};   // from the first byte to the end of the header
+  size_t max_connections = 2000;                    // more are closed at once and counted
+  std::chrono::milliseconds header_timeout{10000};  // from the first byte to the end of the header
   std::chrono::milliseconds body_timeout{60000};
-  std::chrono::milliseconds idle_timeout{60000};     // keep-alive between requests
+  std::chrono::milliseconds idle_timeout{60000};  // keep-alive between requests
   std::chrono::milliseconds handler_timeout{120000};
 };
 
@@ -33,7 +33,8 @@ using WebSocketHandler = std::function<io::Task<void>(Request, std::unique_ptr<W
 // An HTTP/1.1 server on one address, plain, TLS or mutual TLS, with keep-alive.
 //
 // Threads: everything on `scope`'s executor. Ownership: router, logger and scope outlive it.
-// Adds to every answer: X-Content-Type-Options, X-Request-Id, and what `set_default_headers` was given.
+// Adds to every answer: X-Content-Type-Options, X-Request-Id, and what `set_default_headers` was
+// given.
 class Server {
  public:
   // `tls` null: plain. kUnavailable with the address when it cannot listen.
@@ -41,7 +42,8 @@ class Server {
                                                 const Router& router, const ServerLimits& limits,
                                                 io::Scope& scope, log::Logger& logger);
   virtual ~Server() = default;
-  // Requests that ask for an upgrade at `path` go to `handler` and not to the router. Before the first connection.
+  // Requests that ask for an upgrade at `path` go to `handler` and not to the router. Before the
+  // first connection.
   virtual void OnWebSocket(std::string path, WebSocketLimits limits, WebSocketHandler handler) = 0;
   virtual void set_default_headers(Headers headers) = 0;
   virtual uint16_t port() const = 0;

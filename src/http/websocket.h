@@ -1,28 +1,30 @@
 #pragma once
 
+#include "http/message.h"
+#include "io/asio.h"
+#include "io/tls.h"
+
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "http/message.h"
-#include "io/asio.h"
-#include "io/tls.h"
-
 namespace mailreeve::http {
 
 struct WebSocketLimits {
   size_t max_message_bytes = 16 * 1024 * 1024;  // a longer one closes the connection with 1009
   std::chrono::milliseconds handshake_timeout{10000};
-  // A peer silent this long is pinged; silent for as long again, it is gone (Read answers kUnavailable).
+  // A peer silent this long is pinged; silent for as long again, it is gone (Read answers
+  // kUnavailable).
   std::chrono::milliseconds idle_timeout{30000};
 };
 
 // One WebSocket connection (RFC 6455), either side, over TCP or TLS; binary messages.
 //
 // Threads: one executor. One Read and one Write may be pending at a time (serialise writes above).
-// Errors: kUnavailable when the connection is lost or closed by the peer, kLimited for a message too long.
+// Errors: kUnavailable when the connection is lost or closed by the peer, kLimited for a message
+// too long.
 class WebSocket {
  public:
   virtual ~WebSocket() = default;
@@ -44,6 +46,7 @@ struct WebSocketTarget {
 };
 
 // Resolves, connects, handshakes (TLS with SNI and host name check), upgrades.
-io::Task<Result<std::unique_ptr<WebSocket>>> ConnectWebSocket(WebSocketTarget target, WebSocketLimits limits);
+io::Task<Result<std::unique_ptr<WebSocket>>> ConnectWebSocket(WebSocketTarget target,
+                                                              WebSocketLimits limits);
 
 }  // namespace mailreeve::http
