@@ -40,6 +40,8 @@ class Statement {
   // Parameters count from 1. A bad index shows as kInternal from Run or Step.
   Statement& Bind(int index, int64_t value);
   Statement& Bind(int index, std::string_view text);
+  Statement& Bind(int index, const std::string& text) { return Bind(index, std::string_view(text)); }
+  Statement& Bind(int index, const char* text) { return Bind(index, std::string_view(text)); }
   Statement& Bind(int index, const Blob& blob);
   Statement& BindNull(int index);
   Statement& Bind(int index, const std::optional<std::string>& text);
