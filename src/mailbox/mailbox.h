@@ -40,7 +40,10 @@ struct FindResult {
   };
   std::vector<Other> others;
   size_t folders_searched = 0;
+  std::vector<std::string> folders;             // that were searched, UTF-8
   std::vector<std::string> folders_unreadable;  // a negative answer is then not a proof
+  std::string server;                           // as the store greets
+  std::string asked;                            // the question, for the evidence
 };
 
 // Threads: one executor. A Mailbox is one session with the store; not for concurrent calls.
@@ -52,7 +55,9 @@ class Mailbox {
   // Asks in all folders.
   virtual io::Task<Result<FindResult>> Find(MessageIdentity identity) = 0;
   virtual io::Task<Result<std::string>> Fetch(Location location) = 0;
-  // Removes exactly that one message and nothing else that happens to be marked as deleted.
+  // Removes exactly that one message and nothing else that happens to be marked as deleted. No error when it is not
+  // there any more: only asking again tells. kConflict: the folder was made anew (UIDVALIDITY), so the location means
+  // nothing. kDenied: the store lets us not, or offers no way to remove only this one.
   virtual io::Task<Result<void>> Remove(Location location) = 0;
   virtual io::Task<void> Close() = 0;
 };
