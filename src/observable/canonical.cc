@@ -1,15 +1,15 @@
 #include "observable/canonical.h"
 
+#include "base/text.h"
+#include "observable/chars.h"
+#include "observable/host.h"
+#include "observable/observable.h"
+
 #include <uninorm.h>
 #include <xxhash.h>
 
 #include <cstdlib>
 #include <memory>
-
-#include "base/text.h"
-#include "observable/chars.h"
-#include "observable/host.h"
-#include "observable/observable.h"
 
 namespace mailreeve::observable {
 namespace {
@@ -25,8 +25,8 @@ std::string Nfc(std::string_view text) {
   struct Freer {
     void operator()(uint8_t* p) const { std::free(p); }
   };
-  const std::unique_ptr<uint8_t, Freer> out(
-      u8_normalize(UNINORM_NFC, reinterpret_cast<const uint8_t*>(text.data()), text.size(), nullptr, &size));
+  const std::unique_ptr<uint8_t, Freer> out(u8_normalize(
+      UNINORM_NFC, reinterpret_cast<const uint8_t*>(text.data()), text.size(), nullptr, &size));
   return out ? std::string(reinterpret_cast<const char*>(out.get()), size) : std::string(text);
 }
 
@@ -60,29 +60,34 @@ std::string VisibleText(std::string_view text) {
 Result<std::string> NameForm(std::string_view value, bool needs_dot) {
   auto name = CanonicalName(TrimSpace(value));
   if (!name) return Fail(Code::kInvalid, "not a host name");
-  if (needs_dot && name->find('.') == std::string::npos) return Fail(Code::kInvalid, "a domain has at least one dot");
+  if (needs_dot && name->find('.') == std::string::npos)
+    return Fail(Code::kInvalid, "a domain has at least one dot");
   return *std::move(name);
 }
 
 Result<std::string> Ipv6Form(std::string_view value) {
   std::string_view text = TrimSpace(value);
-  if (text.size() >= 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+  if (text.size() >= 2 && text.front() == '[' && text.back() == ']')
+    text = text.substr(1, text.size() - 2);
   auto address = CanonicalIpv6(text);
   if (!address) return Fail(Code::kInvalid, "not an IPv6 address");
   return *std::move(address);
 }
 
-// Local part: dot-atom (dots anywhere, as the world writes them) or quoted string; quotes that change nothing go.
+// Local part: dot-atom (dots anywhere, as the world writes them) or quoted string; quotes that
+// change nothing go.
 Result<std::string> LocalForm(std::string_view local) {
   if (local.empty()) return Fail(Code::kInvalid, "nothing before the @");
   const bool quoted = local.front() == '"';
   std::string content;
   if (quoted) {
-    if (local.size() < 2 || local.back() != '"') return Fail(Code::kInvalid, "the quoted local part does not end");
+    if (local.size() < 2 || local.back() != '"')
+      return Fail(Code::kInvalid, "the quoted local part does not end");
     const std::string_view inner = local.substr(1, local.size() - 2);
     for (size_t i = 0; i < inner.size(); ++i) {
       if (inner[i] == '"') return Fail(Code::kInvalid, "a quote inside the quoted local part");
-      if (inner[i] == '\\' && ++i == inner.size()) return Fail(Code::kInvalid, "the quoted local part does not end");
+      if (inner[i] == '\\' && ++i == inner.size())
+        return Fail(Code::kInvalid, "the quoted local part does not end");
       if (IsControl(static_cast<unsigned char>(inner[i])) && !IsHigh(inner[i])) {
         return Fail(Code::kInvalid, "a control character in the address");
       }
@@ -114,7 +119,8 @@ Result<std::string> LocalForm(std::string_view local) {
 
 Result<std::string> EmailForm(std::string_view value) {
   std::string_view text = TrimSpace(value);
-  if (text.size() >= 2 && text.front() == '<' && text.back() == '>') text = TrimSpace(text.substr(1, text.size() - 2));
+  if (text.size() >= 2 && text.front() == '<' && text.back() == '>')
+    text = TrimSpace(text.substr(1, text.size() - 2));
   if (text.size() > 7 && AsciiEqualFold(text.substr(0, 7), "mailto:")) text.remove_prefix(7);
   if (!IsValidUtf8(text)) return Fail(Code::kInvalid, "not valid UTF-8");
   const size_t at = text.rfind('@');
@@ -172,7 +178,8 @@ Result<std::string> MessageIdForm(std::string_view value) {
   if (close != std::string_view::npos) {
     text = text.substr(0, close);
   } else if (!bracketed) {
-    if (const size_t comment = text.find(" ("); comment != std::string_view::npos) text = text.substr(0, comment);
+    if (const size_t comment = text.find(" ("); comment != std::string_view::npos)
+      text = text.substr(0, comment);
   }
   std::string out = "<";
   for (size_t i = 0; i < text.size();) {
@@ -196,8 +203,10 @@ Result<std::string> FileNameForm(std::string_view value) {
   std::string text = AsciiLower(VisibleText(ToValidUtf8(value)));
   std::string_view name(text);
   // What Windows strips from a name is not part of it; nor is a path of either kind.
-  while (!name.empty() && std::string_view(" ./\\").find(name.back()) != std::string_view::npos) name.remove_suffix(1);
-  if (const size_t slash = name.find_last_of("/\\"); slash != std::string_view::npos) name = name.substr(slash + 1);
+  while (!name.empty() && std::string_view(" ./\\").find(name.back()) != std::string_view::npos)
+    name.remove_suffix(1);
+  if (const size_t slash = name.find_last_of("/\\"); slash != std::string_view::npos)
+    name = name.substr(slash + 1);
   while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
   if (name.empty()) return Fail(Code::kInvalid, "the file name is empty");
   return std::string(name);
@@ -256,25 +265,39 @@ Result<std::string> PlainForm(std::string_view value) {
 
 Result<std::string> Form(Type type, std::string_view value) {
   switch (type) {
-    case Type::kUrl: return UrlForm(value);
-    case Type::kDomain: return NameForm(value, true);
-    case Type::kHostname: return NameForm(value, false);
+    case Type::kUrl:
+      return UrlForm(value);
+    case Type::kDomain:
+      return NameForm(value, true);
+    case Type::kHostname:
+      return NameForm(value, false);
     case Type::kIp: {
       auto address = StrictIpv4(TrimSpace(value));
       if (!address) return Fail(Code::kInvalid, "not an IPv4 address in dotted decimal form");
       return *std::move(address);
     }
-    case Type::kIpv6: return Ipv6Form(value);
-    case Type::kEmail: return EmailForm(value);
-    case Type::kEmailMessageid: return MessageIdForm(value);
-    case Type::kEmailSubject: return SubjectForm(value);
-    case Type::kFileName: return FileNameForm(value);
-    case Type::kMd5: return HashForm(value, 32);
-    case Type::kSha1: return HashForm(value, 40);
-    case Type::kSha256: return HashForm(value, 64);
-    case Type::kCiscoMid: return MidForm(value);
-    case Type::kMacAddress: return MacForm(value);
-    default: return PlainForm(value);
+    case Type::kIpv6:
+      return Ipv6Form(value);
+    case Type::kEmail:
+      return EmailForm(value);
+    case Type::kEmailMessageid:
+      return MessageIdForm(value);
+    case Type::kEmailSubject:
+      return SubjectForm(value);
+    case Type::kFileName:
+      return FileNameForm(value);
+    case Type::kMd5:
+      return HashForm(value, 32);
+    case Type::kSha1:
+      return HashForm(value, 40);
+    case Type::kSha256:
+      return HashForm(value, 64);
+    case Type::kCiscoMid:
+      return MidForm(value);
+    case Type::kMacAddress:
+      return MacForm(value);
+    default:
+      return PlainForm(value);
   }
 }
 
@@ -290,22 +313,36 @@ Result<std::string> Canonical(Type type, std::string_view value) {
   if (value.size() > kMaxValue) return Fail(Code::kLimited, "the value is over 64 KiB");
   auto form = Form(type, value);
   // Escapes can make it longer than what came in.
-  if (form && form->size() > kMaxValue) return Fail(Code::kLimited, "the canonical value is over 64 KiB");
+  if (form && form->size() > kMaxValue)
+    return Fail(Code::kLimited, "the canonical value is over 64 KiB");
   return form;
 }
 
 uint64_t Fingerprint(Type type, std::string_view canonical) {
-  const uint64_t hash = XXH3_64bits_withSeed(canonical.data(), canonical.size(), static_cast<uint64_t>(type));
+  const uint64_t hash =
+      XXH3_64bits_withSeed(canonical.data(), canonical.size(), static_cast<uint64_t>(type));
   return hash == 0 ? 1 : hash;
 }
 
 std::optional<std::string> CanonicalUrl(std::string_view value) { return Short(Type::kUrl, value); }
-std::optional<std::string> CanonicalDomain(std::string_view value) { return Short(Type::kDomain, value); }
-std::optional<std::string> CanonicalHostname(std::string_view value) { return Short(Type::kHostname, value); }
-std::optional<std::string> CanonicalEmail(std::string_view value) { return Short(Type::kEmail, value); }
-std::optional<std::string> CanonicalMessageId(std::string_view value) { return Short(Type::kEmailMessageid, value); }
-std::optional<std::string> CanonicalFileName(std::string_view value) { return Short(Type::kFileName, value); }
-std::optional<std::string> CanonicalSubject(std::string_view value) { return Short(Type::kEmailSubject, value); }
+std::optional<std::string> CanonicalDomain(std::string_view value) {
+  return Short(Type::kDomain, value);
+}
+std::optional<std::string> CanonicalHostname(std::string_view value) {
+  return Short(Type::kHostname, value);
+}
+std::optional<std::string> CanonicalEmail(std::string_view value) {
+  return Short(Type::kEmail, value);
+}
+std::optional<std::string> CanonicalMessageId(std::string_view value) {
+  return Short(Type::kEmailMessageid, value);
+}
+std::optional<std::string> CanonicalFileName(std::string_view value) {
+  return Short(Type::kFileName, value);
+}
+std::optional<std::string> CanonicalSubject(std::string_view value) {
+  return Short(Type::kEmailSubject, value);
+}
 
 std::optional<std::string> CanonicalAddress(std::string_view value) {
   auto v4 = Short(Type::kIp, value);

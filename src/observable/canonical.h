@@ -1,9 +1,9 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
 
 // The canonical form of URLs, apart from the others for its size. Internal to this folder.
 namespace mailreeve::observable {

@@ -1,5 +1,9 @@
 #include "observable/host.h"
 
+#include "base/text.h"
+#include "observable/chars.h"
+#include "observable/observable.h"
+
 #include <arpa/inet.h>
 #include <idn2.h>
 #include <libpsl.h>
@@ -10,16 +14,13 @@
 #include <cstdlib>
 #include <memory>
 
-#include "base/text.h"
-#include "observable/chars.h"
-#include "observable/observable.h"
-
 namespace mailreeve::observable {
 namespace {
 
-constexpr size_t kMaxName = 253;   // RFC 1035 2.3.4, without the root's dot
+constexpr size_t kMaxName = 253;  // RFC 1035 2.3.4, without the root's dot
 constexpr size_t kMaxLabel = 63;
-constexpr size_t kMaxInput = 2048;  // of UTF-8 and percent signs; anything longer cannot become a name
+constexpr size_t kMaxInput =
+    2048;  // of UTF-8 and percent signs; anything longer cannot become a name
 
 struct Freer {
   void operator()(void* p) const { std::free(p); }
@@ -33,7 +34,8 @@ const psl_ctx_t* Psl() {
   return psl;
 }
 
-// Letters, digits, hyphen and underscore (which lives in names browsers open), in labels of 1 to 63.
+// Letters, digits, hyphen and underscore (which lives in names browsers open), in labels of 1
+// to 63.
 bool IsAsciiName(std::string_view name) {
   if (name.empty() || name.size() > kMaxName) return false;
   size_t label = 0;
@@ -119,11 +121,13 @@ std::optional<std::string> Punycode(const std::u32string& points) {
   return "xn--" + out;
 }
 
-// What IDNA 2008 refuses but browsers open (emoji and other symbols): compatibility mapping, case folding, Punycode.
+// What IDNA 2008 refuses but browsers open (emoji and other symbols): compatibility mapping, case
+// folding, Punycode.
 std::optional<std::string> LenientToAscii(std::string_view text) {
   size_t size = 0;
-  const std::unique_ptr<uint8_t, Freer> folded(u8_casefold(reinterpret_cast<const uint8_t*>(text.data()), text.size(),
-                                                          nullptr, UNINORM_NFKC, nullptr, &size));
+  const std::unique_ptr<uint8_t, Freer> folded(
+      u8_casefold(reinterpret_cast<const uint8_t*>(text.data()), text.size(), nullptr, UNINORM_NFKC,
+                  nullptr, &size));
   if (!folded) return std::nullopt;
   const std::string_view mapped(reinterpret_cast<const char*>(folded.get()), size);
   std::string out;
@@ -168,7 +172,8 @@ std::optional<std::string> ToAscii(const std::string& text) {
 
 // A-labels, lower case, trailing dot dropped; may still look like an IPv4 address.
 std::optional<std::string> MapName(std::string_view text) {
-  if (text.empty() || text.size() > kMaxInput || text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (text.empty() || text.size() > kMaxInput || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   bool high = false;
   for (const char c : text) high |= IsHigh(c);
   std::string name;
@@ -178,7 +183,8 @@ std::optional<std::string> MapName(std::string_view text) {
     for (size_t i = 0; i < text.size();) {
       const size_t start = i;
       const char32_t c = NextCodePoint(text, i);
-      if (!IsInvisible(c) || c == 0x200C || c == 0x200D) clean.append(text.substr(start, i - start));
+      if (!IsInvisible(c) || c == 0x200C || c == 0x200D)
+        clean.append(text.substr(start, i - start));
     }
     if (clean.empty()) return std::nullopt;
     auto ascii = ToAscii(clean);
@@ -285,18 +291,22 @@ std::optional<std::string> StrictIpv4(std::string_view text) {
 }
 
 std::optional<std::string> CanonicalIpv6(std::string_view text) {
-  if (const size_t zone = text.find('%'); zone != std::string_view::npos) text = text.substr(0, zone);
-  if (text.size() < 2 || text.size() > 45 || text.find('\0') != std::string_view::npos) return std::nullopt;
+  if (const size_t zone = text.find('%'); zone != std::string_view::npos)
+    text = text.substr(0, zone);
+  if (text.size() < 2 || text.size() > 45 || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   std::array<uint8_t, 16> bytes;
   if (inet_pton(AF_INET6, std::string(text).c_str(), bytes.data()) != 1) return std::nullopt;
   std::array<unsigned, 8> groups;
-  for (size_t i = 0; i < 8; ++i) groups[i] = static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+  for (size_t i = 0; i < 8; ++i)
+    groups[i] = static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
   // RFC 5952 5: the mixed form where the prefix is known to carry an IPv4 address.
-  const bool mapped = std::all_of(groups.begin(), groups.begin() + 5, [](unsigned g) { return g == 0; }) &&
-                      groups[5] == 0xFFFF;
+  const bool mapped =
+      std::all_of(groups.begin(), groups.begin() + 5, [](unsigned g) { return g == 0; }) &&
+      groups[5] == 0xFFFF;
   if (mapped) {
-    return "::ffff:" + std::to_string(bytes[12]) + '.' + std::to_string(bytes[13]) + '.' + std::to_string(bytes[14]) +
-           '.' + std::to_string(bytes[15]);
+    return "::ffff:" + std::to_string(bytes[12]) + '.' + std::to_string(bytes[13]) + '.' +
+           std::to_string(bytes[14]) + '.' + std::to_string(bytes[15]);
   }
   size_t best = 8, best_length = 1;  // RFC 5952 4.2.2: a single zero group is not shortened
   for (size_t i = 0; i < 8; ++i) {
@@ -328,7 +338,8 @@ bool IsTopLevel(std::string_view label) {
   if (label.empty() || label.size() > kMaxLabel || AllDigits(label)) return false;
   if (label == "test" || label == "example" || label == "invalid") return true;
   const psl_ctx_t* psl = Psl();
-  return psl && psl_is_public_suffix2(psl, std::string(label).c_str(), PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE);
+  return psl && psl_is_public_suffix2(psl, std::string(label).c_str(),
+                                      PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE);
 }
 
 bool HasPublicSuffix(std::string_view name) {
@@ -337,10 +348,12 @@ bool HasPublicSuffix(std::string_view name) {
   auto is_suffix = [&](size_t at) {
     const std::string_view suffix = std::string_view(text).substr(at);
     if (suffix == "test" || suffix == "example" || suffix == "invalid") return true;
-    return psl && psl_is_public_suffix2(psl, text.c_str() + at, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) != 0;
+    return psl && psl_is_public_suffix2(psl, text.c_str() + at,
+                                        PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) != 0;
   };
   if (is_suffix(0)) return false;
-  // Two labels are enough: a rule of more labels in the ICANN section has a shorter one above it, or a wildcard.
+  // Two labels are enough: a rule of more labels in the ICANN section has a shorter one above it,
+  // or a wildcard.
   size_t end = text.size();
   for (int labels = 0; labels < 2; ++labels) {
     const size_t dot = text.rfind('.', end - 1);
@@ -354,8 +367,8 @@ bool HasPublicSuffix(std::string_view name) {
 std::string RegistrableDomain(std::string_view canonical_domain) {
   const std::string text(canonical_domain);
   const psl_ctx_t* psl = Psl();
-  if (!psl || text.find('.') == std::string::npos || text.find('\0') != std::string::npos || text.size() > kMaxName ||
-      EndsInNumber(text)) {
+  if (!psl || text.find('.') == std::string::npos || text.find('\0') != std::string::npos ||
+      text.size() > kMaxName || EndsInNumber(text)) {
     return text;
   }
   const char* found = psl_registrable_domain(psl, text.c_str());

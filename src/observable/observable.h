@@ -1,19 +1,18 @@
 #pragma once
 
+#include "base/result.h"
+#include "observable/types.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-#include "observable/types.h"
-
-// Observables: the types of CTIM (threat-response-api.md 4.1, a closed list of 63) and one canonical form for each that
-// mail can show. docs/observables.md is the definition, src/observable/vectors.json its test vectors.
-// Pure functions, linear time, thread-safe.
+// Observables: the types of CTIM (threat-response-api.md 4.1, a closed list of 63) and one
+// canonical form for each that mail can show. docs/observables.md is the definition,
+// src/observable/vectors.json its test vectors. Pure functions, linear time, thread-safe.
 namespace mailreeve::observable {
-
 
 struct Observable {
   Type type;
@@ -21,14 +20,15 @@ struct Observable {
   bool operator==(const Observable&) const = default;
 };
 
-// The canonical form of `value`, or kInvalid with what is wrong. Values over 64 KiB are kLimited. Types without a rule
-// of their own: trimmed, valid UTF-8, not empty.
+// The canonical form of `value`, or kInvalid with what is wrong. Values over 64 KiB are kLimited.
+// Types without a rule of their own: trimmed, valid UTF-8, not empty.
 Result<std::string> Canonical(Type type, std::string_view value);
 
 // 64 bits of type and canonical value (XXH3); what indexes store. Never 0.
 uint64_t Fingerprint(Type type, std::string_view canonical);
 
-// The registrable domain of a canonical domain by the public suffix list; the domain itself when it has none.
+// The registrable domain of a canonical domain by the public suffix list; the domain itself when it
+// has none.
 std::string RegistrableDomain(std::string_view canonical_domain);
 
 struct RecogniserLimits {
@@ -36,13 +36,16 @@ struct RecogniserLimits {
   size_t max_found = 10000;
 };
 struct Recognised {
-  std::vector<Observable> observables;  // value as written, re-fanged and trimmed; unique by type and canonical form
+  std::vector<Observable>
+      observables;  // value as written, re-fanged and trimmed; unique by type and canonical form
   bool cut = false;
 };
-// Finds observables in free text, re-fanging hxxp, [.], (at) and the like; rules of threat-response-api.md 2.1.
+// Finds observables in free text, re-fanging hxxp, [.], (at) and the like; rules of
+// threat-response-api.md 2.1.
 Recognised Recognise(std::string_view text, const RecogniserLimits& limits = {});
 
-// ---- For readers of mail ------------------------------------------------------------------------------------------
+// ---- For readers of mail
+// ------------------------------------------------------------------------------------------
 
 struct FoundUrlText {
   std::string raw;        // the bytes of the text, without trailing punctuation
@@ -58,29 +61,32 @@ struct FoundUrls {
   std::vector<FoundUrlText> urls;  // in order of appearance, duplicates kept
   bool cut = false;                // a limit was hit, or a URL over 64 KiB was left out
 };
-// URLs in plain text (any bytes; UTF-8 is understood), as a mail program would make links of them: known schemes with
-// "://" (also its backslash forms) and "www." without a scheme, which counts as http. Does not re-fang. Looks at most
-// bytes only through memchr.
+// URLs in plain text (any bytes; UTF-8 is understood), as a mail program would make links of them:
+// known schemes with
+// "://" (also its backslash forms) and "www." without a scheme, which counts as http. Does not
+// re-fang. Looks at most bytes only through memchr.
 FoundUrls FindUrls(std::string_view text, const FindUrlsLimits& limits = {});
 
 // Canonical() without the error; nullopt when there is no canonical form.
 std::optional<std::string> CanonicalUrl(std::string_view value);
 std::optional<std::string> CanonicalDomain(std::string_view value);    // at least two labels
 std::optional<std::string> CanonicalHostname(std::string_view value);  // one label is enough
-std::optional<std::string> CanonicalEmail(std::string_view value);     // "<a@b>" and "a@b"; no display name
+std::optional<std::string> CanonicalEmail(
+    std::string_view value);  // "<a@b>" and "a@b"; no display name
 std::optional<std::string> CanonicalMessageId(std::string_view value);
 std::optional<std::string> CanonicalFileName(std::string_view value);
 std::optional<std::string> CanonicalSubject(std::string_view value);
 // IPv4 or IPv6 (with or without brackets); an IPv6 form contains ':'.
 std::optional<std::string> CanonicalAddress(std::string_view value);
 
-// The host of a canonical URL: A-label name, IPv4, or IPv6 without brackets. Empty when it has none (data:, mailto:).
+// The host of a canonical URL: A-label name, IPv4, or IPv6 without brackets. Empty when it has none
+// (data:, mailto:).
 std::string_view UrlHost(std::string_view canonical_url);
 // What follows the last '@' of a canonical address; empty when there is none.
 std::string_view EmailDomain(std::string_view canonical_email);
 
-// Loads the public suffix list (Debian's publicsuffix file, or the one inside libpsl). Called by itself on first use;
-// a process that gives up its files calls it before.
+// Loads the public suffix list (Debian's publicsuffix file, or the one inside libpsl). Called by
+// itself on first use; a process that gives up its files calls it before.
 void Prepare();
 
 }  // namespace mailreeve::observable

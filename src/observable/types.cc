@@ -1,11 +1,11 @@
 #include "observable/types.h"
 
+#include "base/check.h"
+#include "base/text.h"
+
 #include <algorithm>
 #include <array>
 #include <string>
-
-#include "base/check.h"
-#include "base/text.h"
 
 namespace mailreeve::observable {
 namespace {

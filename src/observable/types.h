@@ -5,9 +5,8 @@
 #include <optional>
 #include <string_view>
 
-// The closed list of CTIM's observable types (threat-response-api.md 4.1), in its order. The numbers are stored by
-// indexes: a new type goes to the end.
-// Threads: values and pure functions.
+// The closed list of CTIM's observable types (threat-response-api.md 4.1), in its order. The
+// numbers are stored by indexes: a new type goes to the end. Threads: values and pure functions.
 namespace mailreeve::observable {
 
 // clang-format off

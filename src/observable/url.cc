@@ -1,10 +1,10 @@
-#include <array>
-
 #include "base/text.h"
 #include "observable/canonical.h"
 #include "observable/chars.h"
 #include "observable/host.h"
 #include "observable/observable.h"
+
+#include <array>
 
 namespace mailreeve::observable {
 namespace {
@@ -14,11 +14,15 @@ struct Special {
   std::string_view scheme;
   std::string_view port;
 };
-constexpr std::array<Special, 6> kSpecial = {{
-    {"http", "80"}, {"https", "443"}, {"ftp", "21"}, {"ftps", "990"}, {"ws", "80"}, {"wss", "443"}}};
+constexpr std::array<Special, 6> kSpecial = {{{"http", "80"},
+                                              {"https", "443"},
+                                              {"ftp", "21"},
+                                              {"ftps", "990"},
+                                              {"ws", "80"},
+                                              {"wss", "443"}}};
 // Schemes without "//" that are recognised before a digit: "tel:110" is not a host with a port.
-constexpr std::array<std::string_view, 8> kOpaque = {"mailto", "data",  "javascript", "vbscript",
-                                                     "tel",    "sms",   "cid",        "file"};
+constexpr std::array<std::string_view, 8> kOpaque = {"mailto", "data", "javascript", "vbscript",
+                                                     "tel",    "sms",  "cid",        "file"};
 
 const Special* FindSpecial(std::string_view scheme) {
   for (const Special& special : kSpecial) {
@@ -27,7 +31,9 @@ const Special* FindSpecial(std::string_view scheme) {
   return nullptr;
 }
 
-constexpr bool IsUnreserved(char c) { return IsAlnum(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
+constexpr bool IsUnreserved(char c) {
+  return IsAlnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
 
 void AppendEncoded(std::string& out, unsigned char byte) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -36,8 +42,9 @@ void AppendEncoded(std::string& out, unsigned char byte) {
   out.push_back(kHex[byte & 15]);
 }
 
-// RFC 3986 6.2.2: unreserved characters decoded, other escapes in upper case, everything else that may not stand there
-// encoded. A '%' that starts no escape becomes %25, so that a second pass changes nothing.
+// RFC 3986 6.2.2: unreserved characters decoded, other escapes in upper case, everything else that
+// may not stand there encoded. A '%' that starts no escape becomes %25, so that a second pass
+// changes nothing.
 std::string NormaliseEscapes(std::string_view text, std::string_view also_allowed) {
   std::string out;
   out.reserve(text.size());
@@ -55,7 +62,8 @@ std::string NormaliseEscapes(std::string_view text, std::string_view also_allowe
       } else {
         out += "%25";
       }
-    } else if (IsUnreserved(c) || std::string_view("!$&'()*+,;=").find(c) != std::string_view::npos ||
+    } else if (IsUnreserved(c) ||
+               std::string_view("!$&'()*+,;=").find(c) != std::string_view::npos ||
                also_allowed.find(c) != std::string_view::npos) {
       out.push_back(c);
     } else {
@@ -102,10 +110,13 @@ std::string Opaque(std::string_view scheme, std::string_view rest) {
   return out;
 }
 
-// `rest` follows the slashes. `special` is null for schemes of which we know only the generic syntax.
-Result<std::string> Hierarchical(std::string_view scheme, const Special* special, std::string_view rest) {
+// `rest` follows the slashes. `special` is null for schemes of which we know only the generic
+// syntax.
+Result<std::string> Hierarchical(std::string_view scheme, const Special* special,
+                                 std::string_view rest) {
   const size_t authority_end =
-      std::min(rest.find_first_of(special ? std::string_view("/\\?#") : std::string_view("/?#")), rest.size());
+      std::min(rest.find_first_of(special ? std::string_view("/\\?#") : std::string_view("/?#")),
+               rest.size());
   std::string_view authority = rest.substr(0, authority_end);
   rest = rest.substr(authority_end);
 
@@ -120,12 +131,14 @@ Result<std::string> Hierarchical(std::string_view scheme, const Special* special
   }
   std::string_view host = authority, port;
   const size_t colon = authority.rfind(':');
-  if (colon != std::string_view::npos && (authority.front() != '[' || authority.rfind(']') < colon)) {
+  if (colon != std::string_view::npos &&
+      (authority.front() != '[' || authority.rfind(']') < colon)) {
     host = authority.substr(0, colon);
     port = authority.substr(colon + 1);
   }
   const auto canonical_host = CanonicalUrlHost(host);
-  if (!canonical_host) return Fail(Code::kInvalid, "the host of the URL is no host name and no address");
+  if (!canonical_host)
+    return Fail(Code::kInvalid, "the host of the URL is no host name and no address");
   out += *canonical_host;
   if (!port.empty()) {
     unsigned number = 0;
@@ -174,7 +187,8 @@ Result<std::string> UrlForm(std::string_view value) {
   size_t colon = 0;
   bool dotted = false;
   if (IsAlpha(rest[0])) {
-    while (colon < rest.size() && (IsAlnum(rest[colon]) || rest[colon] == '+' || rest[colon] == '-' || rest[colon] == '.')) {
+    while (colon < rest.size() && (IsAlnum(rest[colon]) || rest[colon] == '+' ||
+                                   rest[colon] == '-' || rest[colon] == '.')) {
       dotted |= rest[colon] == '.';
       ++colon;
     }
@@ -184,7 +198,8 @@ Result<std::string> UrlForm(std::string_view value) {
     const std::string word = AsciiLower(rest.substr(0, colon));
     const std::string_view after = rest.substr(colon + 1);
     if (after.empty()) return Fail(Code::kInvalid, "the URL has nothing after its scheme");
-    const bool known = FindSpecial(word) || std::find(kOpaque.begin(), kOpaque.end(), word) != kOpaque.end();
+    const bool known =
+        FindSpecial(word) || std::find(kOpaque.begin(), kOpaque.end(), word) != kOpaque.end();
     if (known || after[0] == '/' || after[0] == '\\' || (!dotted && !IsDigit(after[0]))) {
       scheme = word;
       rest = after;
@@ -207,7 +222,8 @@ std::string_view UrlHost(std::string_view url) {
   if (start == std::string_view::npos || url.find_first_of("/?#:") != start) return {};
   std::string_view authority = url.substr(start + 3);
   authority = authority.substr(0, std::min(authority.find_first_of("/?#"), authority.size()));
-  if (const size_t at = authority.rfind('@'); at != std::string_view::npos) authority = authority.substr(at + 1);
+  if (const size_t at = authority.rfind('@'); at != std::string_view::npos)
+    authority = authority.substr(at + 1);
   if (!authority.empty() && authority.front() == '[') {
     const size_t end = authority.find(']');
     return end == std::string_view::npos ? std::string_view() : authority.substr(1, end - 1);
