@@ -54,11 +54,12 @@ export const controls = css`
   .mono { font-family: var(--mr-mono); font-size: 13px; }
   .row { display: flex; gap: 12px; align-items: center; flex-wrap: wrap; }
   .grow { flex: 1 1 auto; }
-  .stack { display: grid; gap: 16px; }
+  .stack { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
   .notice { border-radius: 8px; padding: 10px 14px; border: 1px solid var(--mr-line); }
   .notice.bad { background: var(--mr-danger-soft); border-color: var(--mr-danger); }
   .notice.warn { background: var(--mr-warn-soft); }
   .notice.good { background: var(--mr-good-soft); }
+  [role='alert']:empty { display: none; }
   .scroll { overflow-x: auto; }
   table { border-collapse: collapse; width: 100%; font-size: 14px; }
   th { text-align: left; font-weight: 600; color: var(--mr-ink-soft); font-size: 13px; white-space: nowrap; }

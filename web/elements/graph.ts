@@ -52,8 +52,8 @@ export class MrGraph extends MrElement {
     const curve = (x1: number, y1: number, x2: number, y2: number, on: boolean) =>
       svg`<path class=${on ? 'selected' : ''} d="M${x1} ${y1} C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}"></path>`;
     return html`
-      <div class="frame" tabindex="0" role="region" aria-label=${text('graph.title')}>
-        <svg viewBox="0 0 ${width} ${height}" role="img" aria-label=${text('graph.label')}>
+      <div class="frame" tabindex="0" role="group" aria-label=${text('graph.label')}>
+        <svg viewBox="0 0 ${width} ${height}" aria-hidden="true">
           <text class="head" x=${columns.senders} y="16">${text('graph.senders')}</text>
           <text class="head" x=${columns.messages} y="16">${text('graph.messages')}</text>
           <text class="head" x=${columns.recipients} y="16">${text('graph.recipients')}</text>
@@ -96,7 +96,7 @@ function shorten(label: string): string {
   let out = '';
   for (const c of label) {
     used += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(c) ? 2 : 1;
-    if (used > 33) return out + '…';
+    if (used > 28) return out + '…';
     out += c;
   }
   return out;

@@ -64,8 +64,8 @@ export class MrConsole extends MrElement {
     const link = (page: Page, label: string) => html`
       <a href="#${page}" aria-current=${this.page === page ? 'page' : 'false'}>${label}</a>`;
     return html`
-      <a class="skip" href="#content" @click=${this.#skip}>${text('app.skip')}</a>
       <header>
+        <button class="skip" @click=${this.#skip}>${text('app.skip')}</button>
         <div class="bar">
           <span class="brand"><img src="/icon.svg" alt=""> ${text('app.name')}</span>
           <nav aria-label=${text('nav.sections')}>
@@ -104,8 +104,7 @@ export class MrConsole extends MrElement {
     location.reload();
   };
 
-  #skip = (event: Event) => {
-    event.preventDefault();
+  #skip = () => {
     this.renderRoot.querySelector('main')?.focus();
   };
 }

@@ -31,7 +31,8 @@ export class MrInvestigate extends MrElement {
   static override styles = [
     controls,
     css`
-      .chips { display: flex; flex-wrap: wrap; gap: 8px; }
+      form + [role='alert'] + p { margin-top: 8px; }
+      .chips { margin-top: 6px; display: flex; flex-wrap: wrap; gap: 8px; }
       .chip { display: inline-flex; align-items: center; gap: 8px; max-width: 100%; border: 1px solid var(--mr-line-strong);
         border-radius: 999px; padding: 2px 4px 2px 12px; background: var(--mr-surface); }
       .chip bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 60ch; font: 13px var(--mr-mono); }
@@ -195,7 +196,7 @@ export class MrInvestigate extends MrElement {
                   ${m.recipients.length > shownRecipients
                     ? html`<span class="soft">${text('sightings.more', {n: m.recipients.length - shownRecipients})}</span>` : ''}
                 </td>
-                <td>${m.status}</td>
+                <td>${textOf(`status.${m.status}`, m.status)}</td>
                 <td>${m.gateway}</td>
               </tr>`)}
           </tbody>

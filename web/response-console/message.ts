@@ -3,7 +3,7 @@ import {property, state} from 'lit/decorators.js';
 import {Client, type TrackedMessage} from '../api/client.js';
 import {controls, define, MrElement} from '../elements/base.js';
 import {problem} from '../elements/problem.js';
-import {text, when} from '../i18n/text.js';
+import {text, textOf, when} from '../i18n/text.js';
 import type {SightedMessage} from './sightings.js';
 
 // One message as its gateway tracked it, with its events in order.
@@ -71,12 +71,12 @@ export class MrMessage extends MrElement {
           <ul>${d.attachments.map((file) => html`<li><bdi>${file.name}</bdi>
             <span class="soft small">${text('message.bytes', {n: file.size})}</span><br><span class="mono">${file.sha256}</span></li>`)}</ul>` : ''}
         ${d?.recipients?.length ? html`<h3>${text('message.recipients')}</h3>
-          <ul>${d.recipients.map((to) => html`<li><bdi>${to.address}</bdi> – ${to.status}</li>`)}</ul>` : ''}
+          <ul>${d.recipients.map((to) => html`<li><bdi>${to.address}</bdi> – ${textOf(`status.${to.status}`, to.status)}</li>`)}</ul>` : ''}
         ${d?.events?.length ? html`<h3>${text('message.events')}</h3>
           <div class="scroll"><table><tbody>
             ${d.events.map((event) => html`<tr>
               <td class="small">${when(event.time)}</td>
-              <td>${event.event}${event.rid === undefined ? '' : ` · RID ${event.rid}`}</td>
+              <td>${textOf(`event.${event.event}`, event.event)}${event.rid === undefined ? '' : ` · RID ${event.rid}`}</td>
               <td class="small"><bdi>${[event.dsn, event.relay, event.detail].filter(Boolean).join(' · ')}</bdi></td>
             </tr>`)}
           </tbody></table></div>` : ''}

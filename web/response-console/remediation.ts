@@ -44,7 +44,7 @@ export class MrRemediation extends MrElement {
       .refused { color: var(--mr-malicious); }
       .unreachable { color: var(--mr-suspicious); }
       details pre { margin: 8px 0 0; font: 12px/1.45 var(--mr-mono); white-space: pre-wrap; overflow-wrap: anywhere; max-width: 520px; }
-      summary { cursor: pointer; }
+      summary { cursor: pointer; white-space: nowrap; }
     `,
   ];
 
@@ -208,6 +208,7 @@ export class MrRemediation extends MrElement {
   #execute = async () => {
     this.phase = 'running';
     this.renderRoot.querySelector('dialog')?.close();
+    void this.updateComplete.then(() => this.renderRoot.querySelector('section')?.scrollIntoView({block: 'start'}));
     const forwardTo = this.action === 'delete' ? '' : this.forwardTo.trim();
     await Promise.all(this.parts.map(async (part) => {
       if (!part.plan || part.plan.mailboxes === 0) return;
