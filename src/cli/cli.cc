@@ -17,9 +17,6 @@
 #include "http/client.h"
 #include "json/json.h"
 
-#ifndef MAILREEVE_VERSION
-#define MAILREEVE_VERSION "0.1.0"
-#endif
 
 namespace mailreeve::cli {
 namespace {

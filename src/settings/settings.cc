@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "io/file.h"
 #include "settings/builtin.h"
 
 namespace mailreeve::settings {
@@ -189,6 +190,17 @@ std::vector<std::string> Snapshot::TextList(std::string_view name) const {
   std::vector<std::string> out;
   for (const auto& item : At(name).as_array()) out.emplace_back(item.as_string());
   return out;
+}
+
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const std::string& path, std::string_view program) {
+  constexpr size_t kMaxBytes = 4 << 20;
+  if (path.empty()) return Snapshot::Defaults(Schema::Builtin(), program);
+  TRY(const std::string text, io::ReadFile(path, kMaxBytes));
+  auto document = json::Parse(text);
+  if (!document) return Fail(std::move(document).error().Note("settings file " + path));
+  auto snapshot = Snapshot::FromJson(Schema::Builtin(), program, *document);
+  if (!snapshot) return Fail(std::move(snapshot).error().Note("settings file " + path));
+  return snapshot;
 }
 
 json::object Snapshot::ToJson() const { return {{"revision", revision_}, {"values", values_}}; }

@@ -70,6 +70,10 @@ class Snapshot {
   json::object values_;
 };
 
+// The settings file of `program` ("gateway", "response"); an empty path: the defaults. Blocking. kNotFound, kInvalid with
+// all errors, a line each.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const std::string& path, std::string_view program);
+
 // The snapshot in force. Thread-safe; Swap is atomic.
 class Running {
  public:

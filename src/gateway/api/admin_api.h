@@ -1,0 +1,68 @@
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "gateway/delivery/log_follower.h"
+#include "gateway/milter/milter.h"
+#include "gateway/pipeline/pipeline.h"
+#include "gateway/registration/registration.h"
+#include "gateway/tracking/store.h"
+#include "http/router.h"
+#include "relay/relay.h"
+#include "settings/settings.h"
+
+// The administration API (schema/openapi/gateway-admin.json). Whoever may open the socket, made 0600, may call it.
+//
+// Threads: one executor. Ownership: everything passed outlives the server that uses router().
+// Errors: {"error": code, "error_description": sentence} with the status of http::StatusOf.
+namespace mailreeve::gateway::api {
+
+struct AdminOptions {
+  std::string name;
+  std::string version;
+  size_t max_page = 1000;
+  std::chrono::milliseconds deadline{30000};  // of a search
+};
+
+class AdminApi {
+ public:
+  // `follower` may be null: no log is followed.
+  AdminApi(AdminOptions options, relay::Module& module, tracking::Store& store, const pipeline::Pipeline& pipeline,
+           const milter::Server& milter, const delivery::LogFollower* follower,
+           registration::Registration& registration, const settings::Running& settings, const Clock& clock);
+  AdminApi(const AdminApi&) = delete;
+
+  const http::Router& router() const { return router_; }
+
+ private:
+  using Member = io::Task<http::Response> (AdminApi::*)(http::Request);
+  void On(const char* method, const char* pattern, Member member);
+
+  io::Task<http::Response> Version(http::Request request);
+  io::Task<http::Response> Status(http::Request request);
+  io::Task<http::Response> Settings(http::Request request);
+  io::Task<http::Response> SearchMessages(http::Request request);
+  io::Task<http::Response> Message(http::Request request);
+  io::Task<http::Response> Device(http::Request request);
+  io::Task<http::Response> Register(http::Request request);
+  io::Task<http::Response> Deregister(http::Request request);
+
+  // Asks the module and takes its envelope apart.
+  io::Task<Result<json::object>> Ask(std::string route, json::value body, std::string request_id);
+  json::object DeviceJson() const;
+
+  const AdminOptions options_;
+  relay::Module& module_;
+  tracking::Store& store_;
+  const pipeline::Pipeline& pipeline_;
+  const milter::Server& milter_;
+  const delivery::LogFollower* follower_;
+  registration::Registration& registration_;
+  const settings::Running& settings_;
+  const Clock& clock_;
+  const Time started_;
+  http::Router router_;
+};
+
+}  // namespace mailreeve::gateway::api
