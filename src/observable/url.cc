@@ -207,10 +207,9 @@ Result<std::string> UrlForm(std::string_view value) {
   }
   const Special* special = FindSpecial(scheme);
   if (!special) {
-    if (rest.starts_with("//")) {
-      auto read = Hierarchical(scheme, nullptr, rest.substr(2));
-      if (read) return read;
-    }
+    // "file:///x" has no authority; what has one needs a host in it.
+    if (rest.starts_with("//") && !rest.starts_with("///"))
+      return Hierarchical(scheme, nullptr, rest.substr(2));
     return Opaque(scheme, rest);
   }
   while (!rest.empty() && (rest.front() == '/' || rest.front() == '\\')) rest.remove_prefix(1);
