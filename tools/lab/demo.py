@@ -71,7 +71,7 @@ class Site:
         shutil.copy(self.dovecot.secret_file, self.folder / "gateway" / "master.secret")
         self.gateway.start()
         self.postfix = Postfix(str(self.folder / "postfix"), smtp_port=self.smtp_port, milters=[self.gateway.milter],
-                               domains=[self.domain], lmtp=("127.0.0.1", self.dovecot.lmtp_port),
+                               domains=[self.domain], hostname=f"mx.{self.domain}", lmtp=("127.0.0.1", self.dovecot.lmtp_port),
                                log_path=str(log))
         self.postfix.start()
 
@@ -172,7 +172,7 @@ def hits_of(answer):
 
 def remediate(api, module, mids, action, say):
     plan = api.post("/mailreeve/v1/remediation/plans", {"module_instance_id": module, "action": action,
-                                                        "mids": [str(m) for m in mids]})["data"]
+                                                        "mids": [int(m) for m in mids]})["data"]
     batch_id = api.post("/mailreeve/v1/remediation/batches", {
         "module_instance_id": module, "plan_id": plan["id"], "plan_hash": plan["hash"],
         "idempotency_key": f"demo-{plan['id']}", "name": "parcel phishing"})["data"]["batch_id"]
@@ -187,7 +187,7 @@ def outcomes(batches):
     counts = {}
     for batch in batches:
         for receipt in batch["receipts"]:
-            counts[receipt["outcome"]] = counts.get(receipt["outcome"], 0) + 1
+            counts[receipt["result"]] = counts.get(receipt["result"], 0) + 1
     return counts
 
 
@@ -280,7 +280,7 @@ def job(options, say, base, started, cleanup):
     wait_delivered(sites)
 
     def all_delivered():
-        done = sum(site.gateway.api().get("/v1/status")["delivery"]["delivered"] for site in sites)
+        done = sum(site.gateway.api().get("/v1/status")["delivery"]["events"] for site in sites)
         return done >= real + sum(len(p["recipients"]) for p in planted) + 1
     util.wait_for("the delivery events", all_delivered, 60)
     tracked = sum(site.gateway.api().get("/v1/status")["messages"]["tracked"] for site in sites)
@@ -320,7 +320,7 @@ def job(options, say, base, started, cleanup):
     say.step(f"the mail store of {sites[1].name} is back; running again for what could not be reached")
     sites[1].dovecot.start()
     for module, batch in first:
-        mids = sorted({r["mid"] for r in batch["receipts"] if r["outcome"] == "unreachable"}, key=int)
+        mids = sorted({int(r["mid"]) for r in batch["receipts"] if r["result"] == "unreachable"})
         if mids:
             plan, batch = remediate(admin, module, mids, "forward_and_delete", say)
             say.step(f"  {module_of[module].name}: {outcomes([batch])}")

@@ -51,14 +51,18 @@ export interface Plan {
   hash: string;
   mailboxes: number;
   messages: number;
-  forward_address?: string;
-  missing?: string[];
+  forward: {needed: boolean; address: string};
+  missing: string[];
   items: PlanItem[];
 }
-export interface Receipt extends PlanItem {
-  outcome: string;
-  why?: string;
-  detail?: string;
+export interface Receipt {
+  mid: number;
+  rid: number;
+  recipient: string;
+  subject: string;
+  result: string;
+  why: string;
+  detail: string;
   forwarded: boolean;
   evidence: Record<string, unknown>;
 }

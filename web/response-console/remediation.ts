@@ -102,8 +102,8 @@ export class MrRemediation extends MrElement {
     const items = plans.flatMap((p) => p.items);
     const states = ['present', 'moved', 'gone', 'unreachable', 'refused'] as const;
     const forwards = this.action !== 'delete';
-    const addresses = [...new Set(plans.map((p) => p.forward_address ?? '').filter(Boolean))];
-    const needed = forwards && plans.some((p) => !p.forward_address) && !this.forwardTo.trim();
+    const addresses = [...new Set(plans.map((p) => p.forward.address).filter(Boolean))];
+    const needed = forwards && plans.some((p) => !p.forward.address) && !this.forwardTo.trim();
     const unread = items.filter((i) => i.unread).length;
     return html`
       <p class="numbers">${text('confirm.numbers', {
@@ -147,7 +147,7 @@ export class MrRemediation extends MrElement {
     const done = this.parts.reduce((sum, p) => sum + (p.batch?.done ?? 0), 0);
     const receipts = this.#receipts();
     const counts = new Map<string, number>();
-    for (const {receipt} of receipts) counts.set(receipt.outcome, (counts.get(receipt.outcome) ?? 0) + 1);
+    for (const {receipt} of receipts) counts.set(receipt.result, (counts.get(receipt.result) ?? 0) + 1);
     return html`
       <section class="card stack" aria-labelledby="job">
         <div class="row">
@@ -181,7 +181,7 @@ export class MrRemediation extends MrElement {
                 <tr>
                   <td><bdi>${receipt.recipient}</bdi></td>
                   <td>
-                    <span class=${receipt.outcome}><strong>${textOf(`outcome.${receipt.outcome}`, receipt.outcome)}</strong></span>
+                    <span class=${receipt.result}><strong>${textOf(`outcome.${receipt.result}`, receipt.result)}</strong></span>
                     ${receipt.detail ? html`<br><span class="soft small">${receipt.detail}</span>` : ''}
                   </td>
                   <td>${receipt.forwarded ? text('job.yes') : text('job.no')}</td>
@@ -248,7 +248,7 @@ export class MrRemediation extends MrElement {
   #download = () => {
     const rows = [['recipient', 'result', 'why', 'forwarded', 'subject', 'mid', 'gateway', 'batch', 'evidence'],
       ...this.#receipts().map(({part, receipt}) => [
-        receipt.recipient, receipt.outcome, receipt.why ?? '', String(receipt.forwarded), receipt.subject, String(receipt.mid),
+        receipt.recipient, receipt.result, receipt.why ?? '', String(receipt.forwarded), receipt.subject, String(receipt.mid),
         part.gateway, part.batchId ?? '', JSON.stringify(receipt.evidence),
       ])];
     const csv = rows.map((row) => row.map(csvCell).join(',')).join('\r\n') + '\r\n';

@@ -83,7 +83,7 @@ export function fakeResponse({southDown = false, signedIn = false} = {}) {
         mid: Number(s.relations[1].related.value), rid, recipient: t.observables[0].value, subject: s.relations[2].source.value,
         state: rid === 1 ? 'moved' : 'present', unread: rid === 0})));
       const plan = {id: `plan-${state.plans.size}`, hash: 'c0ffee00'.repeat(8), action: body.action, mailboxes: items.length, messages: body.mids.length,
-        forward_address: 'soc@north.example', missing: [], items};
+        forward: {needed: body.action !== 'delete', address: 'soc@north.example'}, missing: [], items};
       state.plans.set(plan.id, plan);
       return ok({...north, data: plan});
     }
@@ -96,7 +96,7 @@ export function fakeResponse({southDown = false, signedIn = false} = {}) {
       const batch = state.batches.get(path.split('/').pop());
       const done = ++batch.asked > 1;
       const outcome = (item) => item.state === 'moved' ? 'moved_followed' : 'removed';
-      const receipts = batch.plan.items.map((item) => ({...item, outcome: done ? outcome(item) : '', forwarded: batch.plan.action !== 'delete' && done,
+      const receipts = batch.plan.items.map((item) => ({...item, result: done ? outcome(item) : '', forwarded: batch.plan.action !== 'delete' && done,
         why: '', detail: '', evidence: {before: {folders_searched: 4}, removed: [{folder: 'INBOX', uid: 7}], after: {found: 0}}}));
       return ok({...north, data: {id: path.split('/').pop(), state: done ? 'completed' : 'running', total: receipts.length, done: done ? receipts.length : 0, receipts}});
     }
