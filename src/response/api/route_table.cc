@@ -1,0 +1,89 @@
+#include "response/api/route_table.h"
+
+#include <array>
+
+namespace mailreeve::response::api {
+namespace {
+
+constexpr bool kPublic = true, kToken = false;
+
+constexpr auto kRoutes = std::to_array<RouteRule>({
+    // Discovery.
+    {"GET", "/.well-known/oauth-authorization-server", kPublic},
+    {"GET", "/.well-known/openid-configuration", kPublic},
+    {"GET", "/.well-known/jwks", kPublic},
+    {"GET", "/clouds.json", kPublic},
+
+    // Identity. The token endpoint and sign-in check secrets of their own, the other two the
+    // refresh cookie.
+    {"POST", "/iroh/oauth2/token", kPublic},
+    {"POST", "/mailreeve/v1/sign-in", kPublic},
+    {"POST", "/mailreeve/v1/sign-in/refresh", kPublic},
+    {"POST", "/mailreeve/v1/sign-out", kPublic},
+    {"GET", "/iroh/profile/whoami", kToken, "profile:read"},
+    {"GET", "/iroh/oauth2-clients/clients", kToken, "oauth:read"},
+    {"POST", "/iroh/oauth2-clients/clients", kToken, "oauth:write"},
+    {"DELETE", "/iroh/oauth2-clients/clients/{id}", kToken, "oauth:write"},
+
+    // Inspect and enrich.
+    {"POST", "/iroh/iroh-inspect/inspect", kToken, "inspect:read"},
+    {"POST", "/iroh/iroh-enrich/health", kToken, "integration/health:read"},
+    {"POST", "/iroh/iroh-enrich/health/{module_instance_id}", kToken, "integration/health:read"},
+    {"POST", "/iroh/iroh-enrich/deliberate/observables", kToken,
+     "enrich/observables/deliberate:read"},
+    {"POST", "/iroh/iroh-enrich/deliberate/sighting", kToken, "enrich/observables/deliberate:read"},
+    {"POST", "/iroh/iroh-enrich/deliberate/sighting_ref", kToken,
+     "enrich/observables/deliberate:read"},
+    {"POST", "/iroh/iroh-enrich/observe/observables", kToken, "enrich/observables/observe:read"},
+    {"POST", "/iroh/iroh-enrich/observe/sighting", kToken, "enrich/observables/observe:read"},
+    {"POST", "/iroh/iroh-enrich/observe/sighting_ref", kToken, "enrich/observables/observe:read"},
+    {"POST", "/iroh/iroh-enrich/refer/observables", kToken, "enrich/observables/refer:read"},
+    {"POST", "/iroh/iroh-enrich/refer/sighting", kToken, "enrich/observables/refer:read"},
+    {"POST", "/iroh/iroh-enrich/refer/sighting_ref", kToken, "enrich/observables/refer:read"},
+    {"GET", "/iroh/iroh-enrich/settings", kToken, ""},
+
+    // Respond.
+    {"POST", "/iroh/iroh-response/respond/observables", kToken, "response/observables:read"},
+    {"POST", "/iroh/iroh-response/respond/sighting", kToken, "response/sighting:read"},
+    {"POST", "/iroh/iroh-response/respond/trigger/{module_instance_id}/{action_id}", kToken,
+     "response/trigger:write"},
+
+    // Modules.
+    {"GET", "/iroh/iroh-int/module-type", kToken, "integration/module-type:read"},
+    {"GET", "/iroh/iroh-int/module-type/{id}", kToken, "integration/module-type:read"},
+    {"GET", "/iroh/iroh-int/module-instance", kToken, "integration/module-instance:read"},
+    {"GET", "/iroh/iroh-int/module-instance/{id}", kToken, "integration/module-instance:read"},
+
+    // Devices. Registration is authorised by its one-time token.
+    {"GET", "/iroh/iroh-sse/device", kToken, "sse:read"},
+    {"POST", "/iroh/iroh-sse/device", kToken, "sse:write"},
+    {"GET", "/iroh/iroh-sse/device/{id}", kToken, "sse:read"},
+    {"PATCH", "/iroh/iroh-sse/device/{id}", kToken, "sse:write"},
+    {"DELETE", "/iroh/iroh-sse/device/{id}", kToken, "sse:write"},
+    {"POST", "/iroh/iroh-sse/device/{id}/token", kToken, "sse:write"},
+    {"GET", "/iroh/iroh-sse/tenant/token", kToken, "sse:write"},
+    {"POST", "/device/v1/registration", kPublic},
+
+    // Our own.
+    {"GET", "/mailreeve/v1/status", kToken, ""},
+    {"POST", "/mailreeve/v1/messages/search", kToken, "enrich/observables/observe:read"},
+    {"GET", "/mailreeve/v1/messages/{module_instance_id}/{mid}", kToken,
+     "enrich/observables/observe:read"},
+    {"POST", "/mailreeve/v1/remediation/plans", kToken, "response/observables:read"},
+    {"POST", "/mailreeve/v1/remediation/batches", kToken, "response/trigger:write"},
+    {"GET", "/mailreeve/v1/remediation/batches/{module_instance_id}/{batch_id}", kToken,
+     "response/observables:read"},
+});
+
+}  // namespace
+
+std::span<const RouteRule> RouteTable() { return kRoutes; }
+
+const RouteRule* FindRule(std::string_view method, std::string_view pattern) {
+  for (const RouteRule& rule : kRoutes) {
+    if (rule.method == method && rule.pattern == pattern) return &rule;
+  }
+  return nullptr;
+}
+
+}  // namespace mailreeve::response::api

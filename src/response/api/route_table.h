@@ -1,0 +1,21 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+// The one place that says who may use which route (threat-response-api.md 1.8). A route that is not
+// here cannot be added to the Api: it aborts at start.
+namespace mailreeve::response::api {
+
+struct RouteRule {
+  std::string_view method;
+  std::string_view pattern;
+  bool is_public = false;        // no token is asked for
+  std::string_view scopes = {};  // all must be granted, separated by spaces; empty: any valid token
+};
+
+std::span<const RouteRule> RouteTable();
+// Null when there is no such rule.
+const RouteRule* FindRule(std::string_view method, std::string_view pattern);
+
+}  // namespace mailreeve::response::api

@@ -1,0 +1,168 @@
+#include "response/api/service.h"
+
+#include "audit/audit.h"
+#include "base/check.h"
+#include "channel/session.h"
+#include "crypto/x509.h"
+#include "http/static_files.h"
+#include "io/file.h"
+#include "response/api/api.h"
+#include "response/api/device_source.h"
+#include "response/exchange/routes.h"
+
+namespace mailreeve::response::api {
+namespace {
+
+// Our own root for servers that have no certificate of a public authority.
+Result<crypto::CertificateAuthority> LoadOrMakeServerAuthority(const std::string& folder,
+                                                               Time now) {
+  const std::string certificate_path = folder + "/public-ca.pem",
+                    key_path = folder + "/public-ca.key";
+  Result<std::string> certificate = io::ReadFile(certificate_path, 64 * 1024);
+  Result<std::string> key = io::ReadFile(key_path, 64 * 1024);
+  if (certificate && key) return crypto::CertificateAuthority::FromPem(*certificate, *key);
+  const auto absent = [](const Result<std::string>& file) {
+    return !file && file.error().code == Code::kNotFound;
+  };
+  if (!absent(certificate) || !absent(key)) {
+    // A new root would cut off every gateway and client that trusts the old one.
+    return Fail(Code::kCorrupt,
+                "of " + certificate_path + " and its .key one is missing or cannot be read");
+  }
+  TRY(crypto::CertificateAuthority made,
+      crypto::CertificateAuthority::Create("Mailreeve response root", now, 20));
+  TRY_VOID(io::WriteFileAtomically(key_path, made.key_pem(), 0600));
+  TRY_VOID(io::WriteFileAtomically(certificate_path, made.certificate_pem(), 0644));
+  return made;
+}
+
+}  // namespace
+
+// In order of making; they go the other way round.
+struct Service::Parts {
+  Parts(const Clock& c, log::Logger& l, const io::Executor& e) : clock(c), logger(l), scope(e, l) {}
+
+  const Clock& clock;
+  log::Logger& logger;
+  io::Scope scope;
+  std::unique_ptr<audit::Log> audit;
+  std::unique_ptr<identity::Identity> identity;
+  std::unique_ptr<exchange::AuthorityEnroller> enroller;
+  std::unique_ptr<exchange::Exchange> exchange;
+  std::unique_ptr<DeviceSource> devices;
+  std::unique_ptr<modules::Registry> registry;
+  std::unique_ptr<enrich::Enricher> enricher;
+  std::unique_ptr<Api> api;
+  http::Router device_router;
+  std::unique_ptr<http::Server> server, device_server;
+  Secret first_password;
+};
+
+Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Service::~Service() = default;
+
+Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
+                                                std::shared_ptr<const settings::Snapshot> snapshot,
+                                                const Clock& clock, log::Logger& logger,
+                                                io::Executor executor) {
+  auto owned = std::make_unique<Parts>(clock, logger, executor);
+  Parts& parts = *owned;
+  const std::string& folder = options.state_folder;
+  TRY_VOID(io::MakeFolders(folder, 0750));
+  TRY(parts.audit, audit::OpenFileLog(folder + "/audit.jsonl", clock));
+
+  identity::Options identity_options = identity::FromSettings(*snapshot);
+  identity_options.database_path = folder + "/identity.db";
+  identity_options.key_path = folder + "/token-key.pem";
+  TRY(parts.identity, identity::Identity::Open(identity_options, clock, *parts.audit, logger));
+  TRY(parts.first_password,
+      parts.identity->CreateFirstUser(options.first_user, options.first_user_email));
+
+  TRY(crypto::CertificateAuthority device_authority,
+      exchange::LoadOrCreateDeviceAuthority(folder + "/device-ca.pem", folder + "/device-ca.key",
+                                            clock.Now()));
+  parts.enroller = std::make_unique<exchange::AuthorityEnroller>(std::move(device_authority));
+  TRY(sql::Database database, sql::Database::Open({.path = folder + "/exchange.db"}));
+  TRY(exchange::Store store, exchange::Store::Open(std::move(database)));
+  exchange::ExchangeOptions exchange_options = exchange::ExchangeOptionsFrom(*snapshot);
+  exchange_options.channel_url = options.device_url;
+  exchange_options.hub.version = options.version;
+  exchange_options.organisation_name = [identity = parts.identity.get()](const std::string& id) {
+    return id == identity->organisation().id ? identity->organisation().name : std::string();
+  };
+  const channel::SessionOptions session = exchange_options.hub.session;
+  parts.exchange =
+      std::make_unique<exchange::Exchange>(std::move(store), *parts.enroller, *parts.audit,
+                                           std::move(exchange_options), clock, logger, executor);
+
+  parts.devices = std::make_unique<DeviceSource>(*parts.exchange);
+  parts.registry =
+      std::make_unique<modules::Registry>(std::vector<modules::ModuleSource*>{parts.devices.get()});
+  parts.enricher = std::make_unique<enrich::Enricher>(*parts.registry, parts.scope, clock, logger,
+                                                      enrich::FromSettings(*snapshot));
+  Options api_options;
+  api_options.public_url = options.public_url;
+  api_options.version = options.version;
+  parts.api = std::make_unique<Api>(*parts.identity, *parts.enricher, clock, logger,
+                                    std::move(api_options));
+  for (exchange::AuthorisedRoute& route : exchange::ApiRoutes(*parts.exchange)) {
+    // The table decides; the two must not drift apart.
+    const RouteRule* rule = FindRule(route.method, route.pattern);
+    CHECK(rule != nullptr && rule->scopes == route.scope);
+    parts.api->Add(route.method, route.pattern, WithRelayCaller(std::move(route.handler)));
+  }
+  http::Router registration;
+  exchange::AddRegistrationRoute(registration, *parts.exchange);
+  for (const http::Route& route : registration.routes()) {
+    parts.api->AddPublic(route.method, route.pattern, route.handler);
+  }
+  CHECK(parts.api->Unserved().empty());
+  if (!options.console_folder.empty())
+    parts.api->set_files(http::ServeFolder(options.console_folder));
+
+  if (options.certificate_file.empty()) {
+    TRY(const crypto::CertificateAuthority authority,
+        LoadOrMakeServerAuthority(folder, clock.Now()));
+    TRY(const auto made,
+        authority.IssueServer(options.server_names, clock.Now(), std::chrono::hours(24 * 397)));
+    options.certificate_file = folder + "/server.pem";
+    options.key_file = folder + "/server.key";
+    TRY_VOID(io::WriteFileAtomically(options.key_file, made.key_pem, 0600));
+    TRY_VOID(io::WriteFileAtomically(options.certificate_file,
+                                     made.certificate_pem + authority.certificate_pem(), 0644));
+  }
+  TRY(io::TlsContext tls, io::MakeTlsServer({.certificate_file = options.certificate_file,
+                                             .key_file = options.key_file}));
+  TRY(io::TlsContext device_tls, io::MakeTlsServer({.certificate_file = options.certificate_file,
+                                                    .key_file = options.key_file,
+                                                    .client_ca_file = folder + "/device-ca.pem"}));
+  TRY(parts.server, http::Server::Listen(options.listen, std::move(tls), parts.api->router(),
+                                         options.limits, parts.scope, logger));
+  parts.server->set_default_headers(Api::SecurityHeaders(options.version, true));
+  TRY(parts.device_server,
+      http::Server::Listen(options.device_listen, std::move(device_tls), parts.device_router,
+                           options.limits, parts.scope, logger));
+  parts.device_server->OnWebSocket(std::string(exchange::kChannelPath),
+                                   channel::WebSocketLimitsFor(session),
+                                   parts.exchange->hub().Handler());
+  logger.Info("response_started", {{"version", options.version},
+                                   {"port", parts.server->port()},
+                                   {"device_port", parts.device_server->port()}});
+  return std::unique_ptr<Service>(new Service(std::move(owned)));
+}
+
+const Secret& Service::first_password() const { return parts_->first_password; }
+uint16_t Service::port() const { return parts_->server->port(); }
+uint16_t Service::device_port() const { return parts_->device_server->port(); }
+
+io::Task<void> Service::Stop() {
+  Parts& parts = *parts_;
+  co_await parts.server->Stop(std::chrono::seconds(5));
+  co_await parts.exchange->Stop();
+  co_await parts.device_server->Stop(std::chrono::seconds(1));
+  parts.scope.Cancel();
+  co_await parts.scope.Join();
+  parts.logger.Info("response_stopped");
+}
+
+}  // namespace mailreeve::response::api

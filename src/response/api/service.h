@@ -1,0 +1,66 @@
+#pragma once
+
+#include "base/secret.h"
+#include "base/time.h"
+#include "http/server.h"
+#include "io/asio.h"
+#include "log/log.h"
+#include "settings/settings.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+// The whole program but its flags: state, identity, exchange, modules, API and the two listeners,
+// wired.
+//
+// Threads: everything on `executor`'s one thread; Start is called on it and blocks while files are
+// made and opened. Ownership: snapshot is shared; clock and logger outlive the service. co_await
+// Stop() before destroying it. Errors: kUnavailable for addresses and files, kDenied for keys that
+// others may read, kCorrupt for damaged state.
+//
+//   TRY(auto service, Service::Start(options, snapshot, clock, logger, context.get_executor()));
+//   if (!service->first_password().empty()) …  // print it, once
+//   context.run();                             // a signal handler spawns service->Stop()
+namespace mailreeve::response::api {
+
+struct ServiceOptions {
+  // Holds identity.db, exchange.db, token-key.pem, device-ca.{pem,key}, public-ca.{pem,key},
+  // server.{pem,key}, audit.jsonl. Made when it is not there.
+  std::string state_folder;
+  http::ListenAddress listen;         // HTTPS: console, API, device registration
+  http::ListenAddress device_listen;  // mutual TLS: the device channel
+  std::string public_url;             // "https://response.example.org"; what clients and people use
+  std::string device_url;  // "wss://response.example.org:8444/device/v1/channel"; told to devices
+  std::vector<std::string> server_names;  // DNS names and IP addresses of the made certificate
+  // Certificate chain and key of both listeners. Empty: made, under public-ca.pem, at each start.
+  std::string certificate_file, key_file;
+  std::string console_folder;  // built web application; empty: none is served
+  std::string version = "0.1.0";
+  std::string first_user = "admin";
+  std::string first_user_email = "admin@localhost";
+  http::ServerLimits limits;
+};
+
+class Service {
+ public:
+  static Result<std::unique_ptr<Service>> Start(ServiceOptions options,
+                                                std::shared_ptr<const settings::Snapshot> snapshot,
+                                                const Clock& clock, log::Logger& logger,
+                                                io::Executor executor);
+  ~Service();
+
+  // Of the administrator made by this start; empty when there was a user already.
+  const Secret& first_password() const;
+  uint16_t port() const;
+  uint16_t device_port() const;
+  // Listeners first, then channels, then what still runs.
+  io::Task<void> Stop();
+
+ private:
+  struct Parts;
+  explicit Service(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace mailreeve::response::api
