@@ -76,19 +76,21 @@ void DeviceEnd::Enter(LinkState state) {
   changed_.Notify();
 }
 
-io::Task<void> DeviceEnd::Run() {
-  struct Mark {
-    DeviceEnd& end;
-    ~Mark() {
-      end.running_ = false;
-      end.session_.reset();
-      end.Enter(LinkState::kStopped);
-    }
-  };
-  running_ = true;
-  const Mark mark{*this};
-  co_await Loop();
-}
+// Lives with the coroutine's frame, also of one that never starts: Stop waits for it.
+struct DeviceEnd::Running {
+  explicit Running(DeviceEnd& the_end) : end(the_end) { end.running_ = true; }
+  Running(const Running&) = delete;
+  ~Running() {
+    end.running_ = false;
+    end.session_.reset();
+    end.Enter(LinkState::kStopped);
+  }
+  DeviceEnd& end;
+};
+
+io::Task<void> DeviceEnd::Run() { return RunMarked(std::make_unique<Running>(*this)); }
+
+io::Task<void> DeviceEnd::RunMarked(std::unique_ptr<Running>) { co_await Loop(); }
 
 io::Task<void> DeviceEnd::Loop() {
   while (!stopping_) {

@@ -74,6 +74,8 @@ class DeviceEnd {
   void set_random(std::function<double()> random) { random_ = std::move(random); }
 
  private:
+  struct Running;
+  io::Task<void> RunMarked(std::unique_ptr<Running> running);
   io::Task<void> Loop();
   io::Task<Result<std::unique_ptr<http::WebSocket>>> ConnectOnce();
   void Enter(LinkState state);

@@ -46,6 +46,9 @@ std::string RateKey(const std::string& address) {
   boost::system::error_code error;
   const auto ip = asio::ip::make_address(address, error);
   if (error || !ip.is_v6()) return address;
+  if (ip.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6()).to_string();
+  }
   const auto bytes = ip.to_v6().to_bytes();
   return "6:" + HexEncode(std::string_view(reinterpret_cast<const char*>(bytes.data()), 8));
 }
