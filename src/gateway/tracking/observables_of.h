@@ -1,0 +1,30 @@
+#pragma once
+
+#include "mail/message_record.h"
+#include "observable/observable.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Which observables a tracked message shows: the index is built from them and sightings speak of
+// them, so both know the same. Pure functions; thread-safe.
+namespace mailreeve::gateway::tracking {
+
+// In canonical form and unique, in the order of the record:
+//   cisco_mid; email_messageid (every reading); email_subject (every reading); email of the
+//   envelope and of header addresses; url; sha256, sha1, md5 and file_name (every name) of
+//   attachments; ip or ipv6 of the client, of Received and of urls; domain of addresses, urls,
+//   Received, helo and client name, each with all its parents up to the registrable domain.
+std::vector<observable::Observable> ObservablesOf(const mail::MessageRecord& record);
+
+// Addresses that sent it: envelope sender, From, Sender, Resent-From, Return-Path. Canonical,
+// unique.
+std::vector<std::string> SendersOf(const mail::MessageRecord& record);
+// Addresses it was sent to: the envelope recipients. Canonical, unique.
+std::vector<std::string> RecipientsOf(const mail::MessageRecord& record);
+
+// The host of a canonical url, without port and brackets; empty when it has none.
+std::string_view HostOfUrl(std::string_view url);
+
+}  // namespace mailreeve::gateway::tracking

@@ -1,0 +1,726 @@
+#include "gateway/tracking/sqlite_store.h"
+
+#include "base/random.h"
+#include "gateway/tracking/fold.h"
+#include "gateway/tracking/observables_of.h"
+#include "gateway/tracking/sqlite_codec.h"
+#include "io/event.h"
+#include "sql/database.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <set>
+
+namespace mailreeve::gateway::tracking {
+namespace {
+
+using mail::EventKind;
+using observable::Observable;
+using observable::Type;
+
+constexpr int64_t kStart = 1'700'000'000'000'000;
+
+class TempDir {
+ public:
+  TempDir() : path_(std::filesystem::temp_directory_path() / ("mailreeve-trk-" + RandomUuid())) {
+    std::filesystem::create_directories(path_);
+  }
+  ~TempDir() { std::filesystem::remove_all(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Everything about it follows from its number, so that a reader can tell whether all of it is
+// there.
+mail::MessageRecord RecordOf(mail::Mid mid) {
+  mail::MessageRecord record;
+  record.mid = mid;
+  record.queue_id = "Q" + std::to_string(mid);
+  record.received = Time(Duration(kStart + static_cast<int64_t>(mid) * 1'000'000));
+  record.connection.icid = mid / 10 + 1;
+  record.connection.client_address = "198.51.100." + std::to_string(mid % 200 + 1);
+  record.envelope_from = "sender" + std::to_string(mid % 7) + "@sender.example";
+  record.recipients = {{0, "user" + std::to_string(mid % 40) + "@corp.example.co.uk", ""}};
+  auto& inspection = record.inspection;
+  inspection.subject = "Ｉnvoice number " + std::to_string(mid) + " für DICH";
+  inspection.message_id = "<" + std::to_string(mid) + "@sender.example>";
+  inspection.addresses = {
+      {mail::AddressRole::kFrom, "boss@other.example", "The Boss", "boss@other.example"}};
+  inspection.urls = {
+      {"http://login.bad.example.co.uk/" + std::to_string(mid % 3), "", mail::UrlSource::kText}};
+  mail::Attachment file;
+  file.names = {"invoice-" + std::to_string(mid % 5) + ".pdf"};
+  file.sha256 = std::string(63, 'a') + std::to_string(mid % 10);
+  inspection.attachments = {file};
+  mail::Event event;
+  event.time = record.received;
+  event.kind = EventKind::kReceived;
+  record.events = {event};
+  return record;
+}
+
+mail::Event EventAt(Time time, EventKind kind, std::string key, uint32_t rid = 0) {
+  mail::Event event;
+  event.time = time;
+  event.kind = kind;
+  event.rid = rid;
+  event.dedup_key = std::move(key);
+  return event;
+}
+
+class SqliteStoreTest : public testing::Test {
+ protected:
+  void Open(SqliteOptions options = {}) {
+    store_.reset();
+    options.dir = dir_.path();
+    auto opened = OpenSqliteStore(options, io_.get_executor(), logger_, clock_);
+    ASSERT_TRUE(opened) << opened.error().ToString();
+    store_ = *std::move(opened);
+  }
+
+  template <class T>
+  T Run(io::Task<T> task) {
+    std::optional<T> result;
+    asio::co_spawn(io_, std::move(task), [&](std::exception_ptr thrown, T value) {
+      ASSERT_FALSE(thrown);
+      result = std::move(value);
+    });
+    io_.restart();
+    io_.run();
+    return std::move(*result);
+  }
+
+  // As many appends at once as there are, so that they share transactions.
+  void AppendUpTo(mail::Mid last) {
+    std::vector<Result<void>> results;
+    mail::Mid mid;
+    do {
+      mid = store_->NextMid();
+      asio::co_spawn(io_, store_->Append(RecordOf(mid)),
+                     [&](std::exception_ptr thrown, Result<void> result) {
+                       ASSERT_FALSE(thrown);
+                       results.push_back(std::move(result));
+                     });
+    } while (mid < last);
+    io_.restart();
+    io_.run();
+    for (const auto& result : results) ASSERT_TRUE(result) << result.error().ToString();
+  }
+
+  std::vector<mail::Mid> Mids(Query query) {
+    auto page = Run(store_->Search(std::move(query)));
+    EXPECT_TRUE(page) << page.error().ToString();
+    std::vector<mail::Mid> out;
+    if (page) {
+      for (const auto& record : page->records) out.push_back(record.mid);
+    }
+    return out;
+  }
+
+  TempDir dir_;
+  asio::io_context io_{1};
+  log::NullLogger logger_;
+  FakeClock clock_{Time(Duration(kStart))};
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(SqliteStoreTest, KeepsWhatItAcknowledged) {
+  Open();
+  AppendUpTo(3);
+  Open();
+  auto record = Run(store_->Get(2));
+  ASSERT_TRUE(record) << record.error().ToString();
+  EXPECT_EQ(*record, RecordOf(2));
+  EXPECT_EQ(Run(store_->Get(99)).error().code, Code::kNotFound);
+}
+
+TEST_F(SqliteStoreTest, RefusesTheSameMidTwiceAndKeepsTheRestOfTheBatch) {
+  Open();
+  AppendUpTo(1);
+  std::vector<Result<void>> results(3);
+  for (int i = 0; i < 3; ++i) {
+    asio::co_spawn(io_, store_->Append(RecordOf(i == 1 ? 1 : static_cast<mail::Mid>(10 + i))),
+                   [&results, i](std::exception_ptr, Result<void> result) {
+                     results[static_cast<size_t>(i)] = result;
+                   });
+  }
+  io_.restart();
+  io_.run();
+  EXPECT_TRUE(results[0]);
+  ASSERT_FALSE(results[1]);
+  EXPECT_EQ(results[1].error().code, Code::kConflict);
+  EXPECT_TRUE(results[2]);
+  EXPECT_EQ(Mids({}), (std::vector<mail::Mid>{12, 10, 1}));
+  EXPECT_EQ(Run(store_->Held())->records_held, 3u);
+}
+
+TEST_F(SqliteStoreTest, FindsByEveryObservable) {
+  Open();
+  AppendUpTo(20);
+  for (const auto& shown : ObservablesOf(RecordOf(7))) {
+    Query query;
+    query.any_of = {shown};
+    const auto mids = Mids(query);
+    EXPECT_NE(std::find(mids.begin(), mids.end(), 7u), mids.end())
+        << TypeName(shown.type) << " " << shown.value;
+  }
+  const auto count = [this](Type type, std::string value) {
+    Query query;
+    query.any_of = {{type, std::move(value)}};
+    return Mids(query).size();
+  };
+  EXPECT_EQ(count(Type::kDomain, "bad.example.co.uk"), 20u) << "a parent domain of the URL's host";
+  EXPECT_EQ(count(Type::kDomain, "example.co.uk"), 20u);
+  EXPECT_EQ(count(Type::kDomain, "co.uk"), 0u);
+  EXPECT_EQ(count(Type::kEmail, "user7@corp.example.co.uk"), 1u) << "a recipient";
+  EXPECT_EQ(count(Type::kEmail, "sender1@sender.example"), 3u) << "a sender";
+  EXPECT_EQ(count(Type::kCiscoMid, "7"), 1u);
+  EXPECT_EQ(count(Type::kSha256, std::string(63, 'a') + "3"), 2u);
+  EXPECT_EQ(count(Type::kSha256, std::string(64, 'b')), 0u);
+}
+
+TEST_F(SqliteStoreTest, ConditionsJoin) {
+  Open();
+  AppendUpTo(40);
+  Query query;
+  query.sender = "sender1@sender.example";
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{36, 29, 22, 15, 8, 1}));
+  query.recipient = "user8@corp.example.co.uk";
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{8}));
+  query.recipient = "sender1@sender.example";
+  EXPECT_TRUE(Mids(query).empty()) << "a sender is not a recipient";
+  query = {};
+  query.sender = "boss@other.example";
+  query.file_name = "invoice-4.pdf";
+  EXPECT_EQ(Mids(query).size(), 8u);
+  query.client_address = "198.51.100.5";
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{4}));
+  query.direction = mail::Direction::kOutgoing;
+  EXPECT_TRUE(Mids(query).empty());
+  query = {};
+  query.queue_id = "Q9";
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{9}));
+  query.icid = 1;
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{9}));
+  query = {};
+  query.icid = 2;
+  EXPECT_EQ(Mids(query).size(), 10u);
+  query.mid = 15;
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{15}));
+  query = {};
+  query.message_id = RecordOf(5).inspection.message_id;
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{5}));
+  query = {};
+  query.from = RecordOf(5).received;
+  query.until = RecordOf(8).received;
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{7, 6, 5}));
+}
+
+TEST_F(SqliteStoreTest, SubjectSearchFoldsCaseAndWidth) {
+  Open();
+  AppendUpTo(12);
+  Query query;
+  query.subject = "invoice NUMBER 1";
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{12, 11, 10, 1}));
+  query.subject = "FÜR dich";
+  EXPECT_EQ(Mids(query).size(), 12u);
+  query.subject_match = Query::TextMatch::kBeginsWith;
+  EXPECT_TRUE(Mids(query).empty());
+  query.subject = "ｉｎｖｏｉｃｅ";
+  EXPECT_EQ(Mids(query).size(), 12u);
+  query.subject_match = Query::TextMatch::kIs;
+  EXPECT_TRUE(Mids(query).empty());
+  query.subject = "invoice  number 3\tfür dich";
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{3}));
+  query = {};
+  query.subject_match = Query::TextMatch::kIsEmpty;
+  EXPECT_TRUE(Mids(query).empty());
+  auto silent = RecordOf(50);
+  silent.inspection.subject.clear();
+  ASSERT_TRUE(Run(store_->Append(silent)));
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{50}));
+}
+
+TEST_F(SqliteStoreTest, PagesStayPutWhileMessagesComeIn) {
+  Open();
+  AppendUpTo(25);
+  Query query;
+  query.limit = 10;
+  query.any_of = {{Type::kDomain, "example.co.uk"}, {Type::kDomain, "sender.example"}};
+  std::vector<mail::Mid> seen;
+  int pages = 0;
+  do {
+    auto page = Run(store_->Search(query));
+    ASSERT_TRUE(page) << page.error().ToString();
+    for (const auto& record : page->records) seen.push_back(record.mid);
+    query.cursor = page->next_cursor;
+    ++pages;
+    if (pages == 1) AppendUpTo(30);
+  } while (!query.cursor.empty());
+  EXPECT_EQ(pages, 3);
+  ASSERT_EQ(seen.size(), 25u);
+  for (size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], 25 - i);
+  query.cursor = "AAAA";
+  EXPECT_EQ(Run(store_->Search(query)).error().code, Code::kInvalid);
+  query.cursor = "!";
+  EXPECT_EQ(Run(store_->Search(query)).error().code, Code::kInvalid);
+}
+
+TEST_F(SqliteStoreTest, AFullLastPagePromisesNoNext) {
+  Open();
+  AppendUpTo(10);
+  Query query;
+  query.limit = 10;
+  auto page = Run(store_->Search(query));
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->records.size(), 10u);
+  EXPECT_EQ(page->next_cursor, "");
+  EXPECT_TRUE(page->coverage.complete);
+}
+
+TEST_F(SqliteStoreTest, SaysWhenItStoppedEarlyAndGoesOn) {
+  SqliteOptions options;
+  options.max_examined = 10;
+  Open(options);
+  AppendUpTo(35);
+  Query query;
+  query.subject = "number 3 ";
+  auto page = Run(store_->Search(query));
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->records.empty());
+  EXPECT_FALSE(page->coverage.complete);
+  EXPECT_NE(page->coverage.why.find("10 messages"), std::string::npos) << page->coverage.why;
+  std::vector<mail::Mid> seen;
+  int pages = 0;
+  while (!page->next_cursor.empty() && ++pages < 20) {
+    query.cursor = page->next_cursor;
+    page = Run(store_->Search(query));
+    ASSERT_TRUE(page);
+    for (const auto& record : page->records) seen.push_back(record.mid);
+  }
+  EXPECT_EQ(seen, (std::vector<mail::Mid>{3}));
+}
+
+TEST_F(SqliteStoreTest, EventsFoldInByTimeAndOnce) {
+  Open();
+  AppendUpTo(2);
+  const Time base = RecordOf(1).received;
+  const auto delivered = EventAt(base + Duration(5), EventKind::kDelivered, "log:5");
+  ASSERT_TRUE(Run(
+      store_->AppendEvents(1, {delivered, EventAt(base + Duration(2), EventKind::kAccepted, "")})));
+  ASSERT_TRUE(Run(store_->AppendEvents(1, {delivered})));
+  ASSERT_TRUE(Run(store_->AppendEvents(2, {delivered}))) << "the key is of one message";
+  auto record = Run(store_->Get(1));
+  ASSERT_TRUE(record);
+  ASSERT_EQ(record->events.size(), 3u);
+  EXPECT_EQ(record->events[0].kind, EventKind::kReceived);
+  EXPECT_EQ(record->events[1].kind, EventKind::kAccepted);
+  EXPECT_EQ(record->events[2], delivered);
+  EXPECT_EQ(mail::StatusOf(*record), "Delivered");
+  EXPECT_EQ(Run(store_->AppendEvents(77, {delivered})).error().code, Code::kNotFound);
+  Query query;
+  query.event = EventKind::kAccepted;
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{1}));
+  query.event = EventKind::kDelivered;
+  EXPECT_EQ(Mids(query), (std::vector<mail::Mid>{2, 1}));
+}
+
+TEST_F(SqliteStoreTest, AKeyInTheRecordCountsToo) {
+  Open();
+  auto record = RecordOf(1);
+  record.events.push_back(EventAt(record.received + Duration(1), EventKind::kDelivered, "k"));
+  ASSERT_TRUE(Run(store_->Append(record)));
+  ASSERT_TRUE(Run(store_->AppendEvents(1, {record.events[1]})));
+  EXPECT_EQ(*Run(store_->Get(1)), record);
+}
+
+TEST_F(SqliteStoreTest, FindsByQueueId) {
+  Open();
+  for (mail::Mid mid : {1, 2, 3}) {
+    auto record = RecordOf(mid);
+    record.queue_id = "SAME";
+    ASSERT_TRUE(Run(store_->Append(record)));
+  }
+  EXPECT_EQ(Run(store_->FindByQueueId("SAME", RecordOf(2).received))->mid, 2u);
+  EXPECT_EQ(Run(store_->FindByQueueId("SAME", RecordOf(9).received))->mid, 3u);
+  EXPECT_EQ(Run(store_->FindByQueueId("SAME", RecordOf(0).received)).error().code, Code::kNotFound);
+  EXPECT_EQ(Run(store_->FindByQueueId("", RecordOf(9).received)).error().code, Code::kNotFound);
+}
+
+TEST_F(SqliteStoreTest, CountsAndCovers) {
+  Open();
+  AppendUpTo(10);
+  for (mail::Mid mid : {1, 2, 3}) {
+    ASSERT_TRUE(Run(store_->AppendEvents(mid, {EventAt(Time(), EventKind::kDelivered, "d")})));
+  }
+  ASSERT_TRUE(Run(store_->AppendEvents(3, {EventAt(Time(), EventKind::kRemoved, "r")})));
+  auto totals = Run(store_->Count(RecordOf(2).received, RecordOf(6).received));
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->messages, 4u);
+  EXPECT_EQ(totals->delivered, 2u);
+  EXPECT_EQ(totals->remediated, 1u);
+  auto held = Run(store_->Held());
+  EXPECT_EQ(held->records_held, 10u);
+  EXPECT_EQ(held->oldest, RecordOf(1).received);
+  EXPECT_EQ(held->newest, RecordOf(10).received);
+  EXPECT_TRUE(held->complete);
+}
+
+TEST_F(SqliteStoreTest, IdsGoOnAfterAQuietStop) {
+  Open();
+  EXPECT_EQ(store_->NextMid(), 1u);
+  EXPECT_EQ(store_->NextMid(), 2u);
+  EXPECT_EQ(store_->NextIcid(), 1u);
+  Open();
+  EXPECT_EQ(store_->NextMid(), 3u);
+  EXPECT_EQ(store_->NextIcid(), 2u);
+}
+
+TEST_F(SqliteStoreTest, IdsAreReservedAheadWithoutEnd) {
+  SqliteOptions options;
+  options.id_block = 8;
+  Open(options);
+  mail::Mid last = 0;
+  for (int i = 0; i < 200; ++i) {
+    const auto mid = store_->NextMid();
+    if (mid == 0) {  // the writer has not come round yet
+      usleep(1000);
+      continue;
+    }
+    EXPECT_EQ(mid, last + 1);
+    last = mid;
+  }
+  EXPECT_GT(last, 8u);
+  EXPECT_EQ(Run(store_->Append(RecordOf(0))).error().code, Code::kUnavailable);
+}
+
+TEST_F(SqliteStoreTest, AFullQueueIsRefusedNotGrown) {
+  SqliteOptions options;
+  options.max_pending_bytes = 10;
+  Open(options);
+  EXPECT_EQ(Run(store_->Append(RecordOf(1))).error().code, Code::kLimited);
+}
+
+TEST_F(SqliteStoreTest, ARecordTooLargeIsRefusedAlone) {
+  SqliteOptions options;
+  options.max_record_bytes = 2000;
+  Open(options);
+  auto large = RecordOf(1);
+  large.inspection.subject_raw = RandomBytes(3000);
+  EXPECT_EQ(Run(store_->Append(large)).error().code, Code::kInvalid);
+  EXPECT_TRUE(Run(store_->Append(RecordOf(2))));
+  EXPECT_EQ(Mids({}), (std::vector<mail::Mid>{2}));
+}
+
+TEST_F(SqliteStoreTest, DropsWhatIsOlderThanAsked) {
+  Open();
+  AppendUpTo(5);
+  store_.reset();
+  clock_.Set(RecordOf(3).received + std::chrono::hours(24));
+  SqliteOptions options;
+  options.keep_days = 1;
+  Open(options);
+  for (int i = 0; i < 200 && Run(store_->Held())->records_held > 3; ++i) {
+    (void)store_->NextMid();
+    EXPECT_EQ(Run(store_->AppendEvents(99, {})).error().code, Code::kNotFound);  // wakes the writer
+    usleep(10000);
+  }
+  EXPECT_EQ(Mids({}), (std::vector<mail::Mid>{5, 4, 3}));
+  Query query;
+  query.any_of = {{Type::kEmail, "user2@corp.example.co.uk"}};
+  EXPECT_TRUE(Mids(query).empty());
+}
+
+TEST_F(SqliteStoreTest, AFileThatIsNoDatabaseIsNamed) {
+  std::ofstream(dir_.path() + "/tracking.db") << std::string(8192, 'x');
+  auto opened = OpenSqliteStore({.dir = dir_.path()}, io_.get_executor(), logger_, clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kCorrupt);
+  EXPECT_NE(opened.error().ToString().find(dir_.path() + "/tracking.db"), std::string::npos)
+      << opened.error().ToString();
+}
+
+TEST_F(SqliteStoreTest, ADamagedRecordIsCountedAndTheRestAnswered) {
+  Open();
+  AppendUpTo(5);
+  store_.reset();
+  {
+    auto db = sql::Database::Open({.path = dir_.path() + "/tracking.db"});
+    ASSERT_TRUE(db);
+    ASSERT_TRUE(
+        db->Execute("UPDATE records SET record = substr(record, 1, 40) || x'00' || substr(record, "
+                    "42) WHERE mid = 3"));
+    ASSERT_TRUE(db->Execute("DELETE FROM records WHERE mid = 4"));
+  }
+  Open();
+  auto page = Run(store_->Search({}));
+  ASSERT_TRUE(page) << page.error().ToString();
+  EXPECT_EQ(page->records.size(), 3u);
+  EXPECT_FALSE(page->coverage.complete);
+  EXPECT_EQ(page->coverage.records_unreadable, 2u);
+  EXPECT_NE(page->coverage.why.find("2 messages"), std::string::npos);
+  EXPECT_EQ(Run(store_->Get(3)).error().code, Code::kCorrupt);
+  EXPECT_EQ(Run(store_->Get(4)).error().code, Code::kCorrupt);
+  EXPECT_TRUE(Run(store_->Get(5)));
+}
+
+TEST_F(SqliteStoreTest, ADamagedFileNeverAnswersWrong) {
+  Open();
+  AppendUpTo(300);
+  store_.reset();
+  const std::string path = dir_.path() + "/tracking.db";
+  const auto size = static_cast<size_t>(std::filesystem::file_size(path));
+  std::ifstream in(path, std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  std::mt19937_64 random(7);
+  int refused = 0;
+  for (int round = 0; round < 12; ++round) {
+    std::string bad = whole;
+    for (int i = 0; i < 3; ++i) {
+      const size_t page = 1 + random() % (size / 4096 - 1);
+      for (size_t k = 0; k < 4096; ++k) bad[page * 4096 + k] = static_cast<char>(random());
+    }
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bad;
+    auto opened = OpenSqliteStore({.dir = dir_.path()}, io_.get_executor(), logger_, clock_);
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, Code::kCorrupt) << opened.error().ToString();
+      ++refused;
+      continue;
+    }
+    store_ = *std::move(opened);
+    Query query;
+    query.limit = 1000;
+    auto page = Run(store_->Search(query));
+    if (page) {
+      for (const auto& record : page->records) EXPECT_EQ(record, RecordOf(record.mid));
+      if (page->coverage.complete) EXPECT_EQ(page->records.size(), 300u);
+      refused += page->coverage.complete ? 0 : 1;
+    } else {
+      EXPECT_EQ(page.error().code, Code::kCorrupt) << page.error().ToString();
+      EXPECT_NE(page.error().ToString().find("damaged"), std::string::npos);
+      ++refused;
+    }
+    store_.reset();
+    std::filesystem::remove(path + "-wal");
+    std::filesystem::remove(path + "-shm");
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST(Codec, FramesAreChecked) {
+  const std::string text = RandomBytes(500) + std::string(5000, 'y');
+  const std::string frame = Compress(text, 1);
+  EXPECT_EQ(*Decompress(frame, 10000), text);
+  EXPECT_EQ(Decompress(frame, 5499).error().code, Code::kCorrupt);
+  EXPECT_EQ(Decompress("", 10).error().code, Code::kCorrupt);
+  for (size_t i = 0; i < frame.size(); ++i) {
+    std::string bad = frame;
+    bad[i] = static_cast<char>(bad[i] ^ 0x10);
+    auto read = Decompress(bad, 10000);
+    EXPECT_TRUE(!read || *read == text) << i;
+  }
+}
+
+TEST(Fold, WhatItFolds) {
+  EXPECT_EQ(FoldText("  ＡＢｃ　１２\t\r\n x "), "abc 12 x");
+  EXPECT_EQ(FoldText("ÀÉ ΑΒΓ ДЖ"), "àé αβγ дж");
+  EXPECT_EQ(FoldText(""), "");
+  EXPECT_EQ(FoldText("\xff"), "\xef\xbf\xbd");
+}
+
+TEST(ObservablesOf, WhatAMessageShows) {
+  auto record = RecordOf(7);
+  record.inspection.urls.push_back({"https://user@192.0.2.9:8080/x", "", mail::UrlSource::kText});
+  record.inspection.urls.push_back({"http://[2001:db8::1]/", "", mail::UrlSource::kText});
+  record.envelope_from = "root@[192.0.2.77]";
+  std::set<std::string> shown;
+  for (const auto& each : ObservablesOf(record)) {
+    EXPECT_TRUE(shown.insert(std::string(TypeName(each.type)) + ":" + each.value).second)
+        << each.value;
+  }
+  for (const char* wanted :
+       {"cisco_mid:7", "email:user7@corp.example.co.uk", "domain:corp.example.co.uk",
+        "domain:example.co.uk", "email:boss@other.example", "domain:other.example",
+        "domain:login.bad.example.co.uk", "domain:bad.example.co.uk", "ip:198.51.100.8",
+        "ip:192.0.2.9", "ipv6:2001:db8::1", "ip:192.0.2.77", "file_name:invoice-2.pdf"}) {
+    EXPECT_TRUE(shown.contains(wanted)) << wanted;
+  }
+  EXPECT_FALSE(shown.contains("domain:co.uk"));
+  EXPECT_FALSE(shown.contains("domain:192.0.2.9"));
+}
+
+TEST(HostOfUrl, Cases) {
+  EXPECT_EQ(HostOfUrl("http://a.example/x?y"), "a.example");
+  EXPECT_EQ(HostOfUrl("http://u:p@a.example:80"), "a.example");
+  EXPECT_EQ(HostOfUrl("ftp://[::1]:21/"), "::1");
+  EXPECT_EQ(HostOfUrl("http://[::1"), "");
+  EXPECT_EQ(HostOfUrl("mailto:x@y"), "");
+  EXPECT_EQ(HostOfUrl(""), "");
+}
+
+// The killed child: appends as fast as it can and tells each acknowledged MID, and each id it was
+// given, by its standard output.
+TEST(SqliteStoreChild, DISABLED_AppendsUntilKilled) {
+  const char* dir = std::getenv("MAILREEVE_KILL_DIR");
+  ASSERT_NE(dir, nullptr);
+  asio::io_context io(1);
+  log::NullLogger logger;
+  SystemClock clock;
+  auto opened = OpenSqliteStore({.dir = dir, .id_block = 50}, io.get_executor(), logger, clock);
+  ASSERT_TRUE(opened) << opened.error().ToString();
+  auto& store = **opened;
+  struct Child {
+    static void Tell(char what, uint64_t number) {
+      char line[32];
+      const int size =
+          std::snprintf(line, sizeof line, "%c%lu\n", what, static_cast<unsigned long>(number));
+      if (write(3, line, static_cast<size_t>(size)) != size) _exit(1);
+    }
+    static io::Task<void> Work(Store& to) {
+      while (true) {
+        const auto mid = to.NextMid();
+        if (mid == 0) {
+          co_await io::Sleep(std::chrono::milliseconds(1));
+          continue;
+        }
+        Tell('i', mid);
+        if (!co_await to.Append(RecordOf(mid))) _exit(1);
+        Tell('a', mid);
+        if (!co_await to.AppendEvents(
+                mid, {EventAt(RecordOf(mid).received, EventKind::kDelivered, "d")}))
+          _exit(1);
+        Tell('e', mid);
+      }
+    }
+  };
+  for (int i = 0; i < 20; ++i)
+    asio::co_spawn(io, Child::Work(store), [](std::exception_ptr) { _exit(1); });
+  io.run();
+}
+
+TEST(SqliteStoreKilled, NothingAcknowledgedIsLostAndNothingIsHalfThere) {
+  TempDir dir;
+  std::set<uint64_t> given, appended, with_event;
+  std::random_device seed;
+  std::mt19937 random(seed());
+  for (int round = 0; round < 20; ++round) {
+    int channel[2];
+    ASSERT_EQ(pipe(channel), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(channel[1], 3);
+      close(channel[0]);
+      if (channel[1] != 3) close(channel[1]);
+      setenv("MAILREEVE_KILL_DIR", dir.path().c_str(), 1);
+      execl("/proc/self/exe", "child", "--gtest_filter=SqliteStoreChild.*",
+            "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
+      _exit(127);
+    }
+    close(channel[1]);
+    const size_t lines = random() % 400 + 1;
+    const useconds_t pause = random() % 20000;
+    std::string text;
+    char buffer[4096];
+    bool killed = false;
+    while (true) {
+      const ssize_t got = read(channel[0], buffer, sizeof buffer);
+      if (got <= 0) break;
+      text.append(buffer, static_cast<size_t>(got));
+      if (!killed && static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) >= lines) {
+        usleep(pause);
+        kill(child, SIGKILL);
+        killed = true;
+      }
+    }
+    close(channel[0]);
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << status << " " << text;
+
+    size_t start = 0;
+    while (true) {
+      const size_t end = text.find('\n', start);
+      if (end == std::string::npos) break;
+      const uint64_t number = std::stoull(text.substr(start + 1, end - start - 1));
+      if (text[start] == 'i')
+        EXPECT_TRUE(given.insert(number).second) << "MID " << number << " was given twice";
+      if (text[start] == 'a') appended.insert(number);
+      if (text[start] == 'e') with_event.insert(number);
+      start = end + 1;
+    }
+
+    asio::io_context io(1);
+    log::NullLogger logger;
+    SystemClock clock;
+    auto opened = OpenSqliteStore({.dir = dir.path()}, io.get_executor(), logger, clock);
+    ASSERT_TRUE(opened) << opened.error().ToString();
+    std::set<uint64_t> found, found_event;
+    struct Check {
+      static io::Task<void> All(Store& store, std::set<uint64_t>& records,
+                                std::set<uint64_t>& events) {
+        Query query;
+        query.limit = 1000;
+        do {
+          auto page = co_await store.Search(query);
+          if (!page) {
+            ADD_FAILURE() << page.error().ToString();
+            co_return;
+          }
+          EXPECT_TRUE(page->coverage.complete) << page->coverage.why;
+          for (auto record : page->records) {
+            records.insert(record.mid);
+            if (record.events.size() == 2) {
+              events.insert(record.mid);
+              record.events.pop_back();
+            }
+            EXPECT_EQ(record, RecordOf(record.mid));
+          }
+          query.cursor = page->next_cursor;
+        } while (!query.cursor.empty());
+      }
+    };
+    asio::co_spawn(io, Check::All(**opened, found, found_event),
+                   [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
+    io.run();
+    opened->reset();
+    for (const uint64_t mid : appended)
+      EXPECT_TRUE(found.contains(mid)) << "MID " << mid << " was acknowledged";
+    for (const uint64_t mid : with_event)
+      EXPECT_TRUE(found_event.contains(mid)) << "the event of MID " << mid;
+
+    auto db = sql::Database::Open({.path = dir.path() + "/tracking.db"});
+    ASSERT_TRUE(db);
+    const auto number = [&db](std::string_view sql) {
+      auto query = db->Prepare(sql);
+      EXPECT_TRUE(query) << query.error().ToString();
+      auto row = query->Step();
+      EXPECT_TRUE(row && *row);
+      return query->Integer(0);
+    };
+    const auto held = static_cast<int64_t>(found.size());
+    EXPECT_EQ(number("SELECT count(*) FROM records"), held);
+    EXPECT_EQ(number("SELECT value FROM counters WHERE name = 'records'"), held);
+    int64_t postings = 0;
+    for (const uint64_t mid : found)
+      postings += static_cast<int64_t>(PostingsOf(RecordOf(mid)).size());
+    EXPECT_EQ(number("SELECT count(*) FROM postings"), postings);
+    EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
+              1);
+    if (testing::Test::HasFailure()) break;
+  }
+  EXPECT_GT(appended.size(), 20u);
+}
+
+}  // namespace
+}  // namespace mailreeve::gateway::tracking
