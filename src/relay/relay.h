@@ -1,13 +1,13 @@
 #pragma once
 
-#include <chrono>
-#include <string>
-
 #include "io/asio.h"
 #include "json/json.h"
 
-// The relay protocol (threat-response-api.md 2.4): what the platform asks of a module, whatever the transport. A gateway
-// answers it over the device channel, other products over HTTPS.
+#include <chrono>
+#include <string>
+
+// The relay protocol (threat-response-api.md 2.4): what the platform asks of a module, whatever the
+// transport. A gateway answers it over the device channel, other products over HTTPS.
 namespace mailreeve::relay {
 
 // Who on the platform's side asked; goes into the module's audit entries.
@@ -26,11 +26,13 @@ struct Call {
   std::chrono::milliseconds deadline{30000};  // counted from the call
 };
 
-// One module, asked. Implementations: gateway/enrich (answers itself), the platform's end of the channel (sends it on).
+// One module, asked. Implementations: gateway/enrich (answers itself), the platform's end of the
+// channel (sends it on).
 //
-// Ask answers the whole envelope, {"data":…} or {"errors":[…]} or both, with our additional "coverage" beside them;
-// for /version the bare object. A Result error means the transport failed: kUnavailable (not connected), kTimeout,
-// kCancelled, kNotFound (unknown route), kInvalid (malformed answer).
+// Ask answers the whole envelope, {"data":…} or {"errors":[…]} or both, with our additional
+// "coverage" beside them; for /version the bare object. A Result error means the transport failed:
+// kUnavailable (not connected), kTimeout, kCancelled, kNotFound (unknown route), kInvalid
+// (malformed answer).
 class Module {
  public:
   virtual ~Module() = default;
@@ -39,5 +41,13 @@ class Module {
 
 // {"errors":[{"type":"fatal","code":code,"message":message}]}
 json::object FatalError(std::string_view code, std::string_view message);
+
+// Adds {"type":type,"code":code,"message":message} to the errors of `envelope`; type is "fatal",
+// "error" or "warning".
+void AddError(json::object& envelope, std::string_view type, std::string_view code,
+              std::string_view message);
+
+// The relay protocol's word for `code`: "invalid argument", "not found", …
+std::string_view ErrorWord(Code code);
 
 }  // namespace mailreeve::relay
