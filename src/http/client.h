@@ -13,6 +13,11 @@ struct ClientOptions {
   io::TlsContext tls;                        // for https; null uses the system's trust
   std::chrono::milliseconds timeout{30000};  // for the whole exchange
   size_t max_body_bytes = 16 * 1024 * 1024;
+  size_t max_header_bytes = 64 * 1024;
+  // For URLs that others choose (webhooks, feeds): refuses, with kDenied, hosts whose address is
+  // private, loopback, link-local or otherwise not of the public Internet. The address that was
+  // checked is the one connected to.
+  bool public_addresses_only = false;
 };
 
 // One request on a fresh connection. `url` is absolute, http or https; redirects are answers, never

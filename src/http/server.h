@@ -5,6 +5,7 @@
 #include "io/scope.h"
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,7 +19,18 @@ struct ServerLimits {
   std::chrono::milliseconds header_timeout{10000};  // from the first byte to the end of the header
   std::chrono::milliseconds body_timeout{60000};
   std::chrono::milliseconds idle_timeout{60000};  // keep-alive between requests
-  std::chrono::milliseconds handler_timeout{120000};
+  std::chrono::milliseconds handler_timeout{
+      120000};  // then the handler is cancelled and the answer is 503
+  std::chrono::milliseconds write_timeout{60000};  // for each 256 KiB of an answer
+};
+
+// Since the start.
+struct ServerCounts {
+  uint64_t accepted = 0;
+  uint64_t refused = 0;  // closed at once: max_connections
+  uint64_t failed_handshakes = 0;
+  uint64_t requests = 0;
+  size_t open = 0;  // connections now
 };
 
 struct ListenAddress {
@@ -47,7 +59,10 @@ class Server {
   virtual void OnWebSocket(std::string path, WebSocketLimits limits, WebSocketHandler handler) = 0;
   virtual void set_default_headers(Headers headers) = 0;
   virtual uint16_t port() const = 0;
+  virtual ServerCounts counts() const = 0;
   // Takes no more connections, lets running requests end for up to `grace`, closes the rest.
+  // WebSockets get a close frame (1001) at once. Destroying the Server, or cancelling its scope,
+  // closes everything without grace.
   virtual io::Task<void> Stop(std::chrono::milliseconds grace) = 0;
 };
 

@@ -18,6 +18,8 @@ struct WebSocketLimits {
   // A peer silent this long is pinged; silent for as long again, it is gone (Read answers
   // kUnavailable).
   std::chrono::milliseconds idle_timeout{30000};
+  std::chrono::milliseconds write_timeout{
+      60000};  // for one message; then the connection is dropped
 };
 
 // One WebSocket connection (RFC 6455), either side, over TCP or TLS; binary messages.
@@ -45,7 +47,9 @@ struct WebSocketTarget {
   // CONNECT proxies come with the later issue: keep the seam here.
 };
 
-// Resolves, connects, handshakes (TLS with SNI and host name check), upgrades.
+// Resolves, connects, handshakes (TLS with SNI and host name check), upgrades. Errors:
+// kUnavailable; kTimeout after handshake_timeout; kUnauthenticated and kDenied when the server
+// answers 401 or 403; kInvalid for headers that cannot be.
 io::Task<Result<std::unique_ptr<WebSocket>>> ConnectWebSocket(WebSocketTarget target,
                                                               WebSocketLimits limits);
 
