@@ -16,7 +16,8 @@ Time SystemClock::Now() const {
 std::string FormatTime(Time time) {
   using namespace std::chrono;
   static constexpr Time kLow{sys_days{year{0} / 1 / 1}};
-  static constexpr Time kHigh{sys_days{year{9999} / 12 / 31} + hours{23} + minutes{59} + seconds{59}};
+  static constexpr Time kHigh{sys_days{year{9999} / 12 / 31} + hours{23} + minutes{59} + seconds{59} +
+                              milliseconds{999}};
   time = std::clamp(time, kLow, kHigh);
   const auto day = floor<days>(time);
   const year_month_day date{day};
@@ -90,7 +91,7 @@ Result<Time> ParseTime(std::string_view text) {
 }
 
 int64_t ToEpochMillis(Time time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
 Time FromEpochMillis(int64_t millis) { return Time{std::chrono::milliseconds{millis}}; }

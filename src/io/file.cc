@@ -82,8 +82,15 @@ Result<void> MakeFolders(const std::string& path, mode_t mode) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string part = path.substr(0, slash);
     if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) return Failed("cannot make folder", part);
-    if (slash == std::string::npos) return {};
+    if (slash == std::string::npos) break;
   }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return Failed("cannot use folder", path);
+  if (!S_ISDIR(info.st_mode)) {
+    errno = ENOTDIR;
+    return Failed("cannot make folder", path);
+  }
+  return {};
 }
 
 }  // namespace mailreeve::io

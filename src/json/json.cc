@@ -1,6 +1,7 @@
 #include "json/json.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace mailreeve::json {
 namespace {
@@ -37,6 +38,17 @@ tl::unexpected<Error> Missing(std::string_view path, std::string_view key) {
 const value* Find(const object& from, std::string_view key) {
   const value* found = from.if_contains(key);
   return found != nullptr && found->is_null() ? nullptr : found;
+}
+
+// "1e400" is read as infinity, which no JSON text can say. The depth is bounded by the parser.
+bool IsFinite(const value& v) {
+  if (v.is_double()) return std::isfinite(v.get_double());
+  if (v.is_array()) return std::all_of(v.get_array().begin(), v.get_array().end(), IsFinite);
+  if (v.is_object()) {
+    return std::all_of(v.get_object().begin(), v.get_object().end(),
+                       [](const auto& item) { return IsFinite(item.value()); });
+  }
+  return true;
 }
 
 void WritePretty(std::string& out, const value& v, size_t indent) {
@@ -92,7 +104,9 @@ Result<value> Parse(std::string_view text, const Limits& limits) {
   if (error) {
     return Fail(Code::kInvalid, "not JSON: " + error.message() + " near byte " + std::to_string(read));
   }
-  return parser.release();
+  value parsed = parser.release();
+  if (!IsFinite(parsed)) return Fail(Code::kInvalid, "a number is out of range");
+  return parsed;
 }
 
 std::string Serialize(const value& json) { return boost::json::serialize(json); }

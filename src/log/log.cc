@@ -1,5 +1,8 @@
 #include "log/log.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/json.hpp>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -56,7 +59,17 @@ std::unique_ptr<Logger> MakeLogger(const std::string& path, Level least) {
   if (path.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
-    sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    // spdlog would make the file readable to all.
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd >= 0) ::close(fd);
+    try {
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    } catch (const spdlog::spdlog_ex& error) {
+      // A program without its log file still has to say so somewhere.
+      auto logger = std::make_unique<SpdLogger>(std::make_shared<spdlog::sinks::stderr_sink_mt>(), least);
+      logger->Error("log_file_unusable", {{"path", path}, {"error", error.what()}});
+      return logger;
+    }
   }
   return std::make_unique<SpdLogger>(std::move(sink), least);
 }

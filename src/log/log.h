@@ -56,7 +56,8 @@ class NullLogger final : public Logger {
   void Write(Level, std::string_view, Fields) override {}
 };
 
-// Lines on standard error, or appended to `path` when it is not empty (0640). Lines below `least` are dropped.
+// Lines on standard error, or appended to `path` when it is not empty (0640). Lines below `least` are dropped. A file that
+// cannot be opened is reported on standard error, where the lines then go.
 std::unique_ptr<Logger> MakeLogger(const std::string& path, Level least);
 
 }  // namespace mailreeve::log
