@@ -35,7 +35,6 @@ int StatusOfModuleError(const std::string& code) {
   if (code == "not found" || code == "not_found") return 404;
   if (code == "invalid argument" || code == "invalid" || code == "invalid_payload") return 400;
   if (code == "conflict") return 409;
-  if (code == "permission denied" || code == "denied") return 403;
   if (code == "too many requests" || code == "limited") return 429;
   if (code == "timeout") return 504;
   if (code == "connection error" || code == "service unavailable" || code == "unavailable")

@@ -106,15 +106,14 @@ std::optional<json::value> ReadBundle(json::value& data, bool only_verdicts,
     return std::nullopt;
   }
   json::object bundle;
+  size_t unknown = 0;
   for (auto& member : data.get_object()) {
     const std::string key(member.key());
-    if (only_verdicts ? key != "verdicts" : !IsBundleKey(key)) {
-      if (!IsBundleKey(key)) {
-        errors.push_back(
-            Invalid("data has an unknown part " + std::string(CutUtf8(key, 100)), "warning"));
-      }
+    if (!IsBundleKey(key)) {
+      ++unknown;
       continue;
     }
+    if (only_verdicts && key != "verdicts") continue;
     json::object* list = member.value().if_object();
     json::array* docs = list == nullptr
                             ? nullptr
@@ -144,6 +143,10 @@ std::optional<json::value> ReadBundle(json::value& data, bool only_verdicts,
     kept["count"] = good.size();
     kept["docs"] = std::move(good);
     bundle[key] = std::move(kept);
+  }
+  if (unknown > 0) {
+    errors.push_back(Invalid(
+        "data has " + std::to_string(unknown) + " unknown parts, which were left out", "warning"));
   }
   return bundle;
 }
