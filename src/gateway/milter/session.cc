@@ -275,9 +275,13 @@ Result<EnvelopeAddress> Session::ReadAddress(std::string_view data, std::string_
     }
     out.arguments.emplace_back(*argument);
   }
+  if (!limit_hit_.empty()) return out;
   envelope_bytes_ += size;
-  if (envelope_bytes_ > options_.max_envelope_bytes) Limit("envelope_bytes");
-  if (!Charge(size)) Limit("buffered_bytes");
+  if (envelope_bytes_ > options_.max_envelope_bytes) {
+    Limit("envelope_bytes");
+  } else if (!Charge(size)) {
+    Limit("buffered_bytes");
+  }
   return out;
 }
 
