@@ -1,6 +1,7 @@
 #include "channel/session.h"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 
 #include <algorithm>
 
@@ -481,6 +482,9 @@ io::Task<Result<json::value>> AskGuarded(relay::Module& module, relay::Call call
     if (error.code() == asio::error::operation_aborted)
       co_return Fail(Code::kCancelled, "cancelled");
     logger.Error("channel_module_failed", {{"error", error.what()}});
+  } catch (const asio::multiple_exceptions&) {
+    // What awaitable operators throw when they are cancelled.
+    co_return Fail(Code::kCancelled, "cancelled");
   } catch (const std::exception& error) {
     logger.Error("channel_module_failed", {{"error", error.what()}});
   }
