@@ -2,6 +2,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 
 #include "io/event.h"
 
@@ -51,8 +52,11 @@ void Scope::Spawn(std::string name, Task<void> task) {
 
 void Scope::Cancel() {
   state_->cancelled = true;
-  // Emitting can finish other tasks, whose nodes go later by post, so the list stays whole here.
-  for (auto& signal : state_->signals) signal.emit(asio::cancellation_type::terminal);
+  // On the executor, since co_spawn of Boost 1.81 keeps only a bare pointer to a task that is cancelled from outside and
+  // may have ended until then. Emitting can finish other tasks, whose nodes go later by post, so the list stays whole.
+  asio::dispatch(executor_, [state = state_] {
+    for (auto& signal : state->signals) signal.emit(asio::cancellation_type::terminal);
+  });
 }
 
 Task<void> Scope::Join() {

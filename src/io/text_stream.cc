@@ -1,13 +1,13 @@
 #include "io/text_stream.h"
 
+#include "io/deadline.h"
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
-
-#include "io/deadline.h"
 
 namespace mailreeve::io {
 namespace {
@@ -61,7 +61,8 @@ struct TextStream::State {
 
   // Reads some more into `buffer`.
   Task<Result<void>> ReadMore() {
-    // Consumed bytes go only when they are many: cutting the front for each line would be quadratic.
+    // Consumed bytes go only when they are many: cutting the front for each line would be
+    // quadratic.
     if (start > 0 && (start == buffer.size() || start > kReadBytes)) {
       buffer.erase(0, start);
       start = 0;
@@ -118,7 +119,8 @@ Task<Result<std::unique_ptr<TextStream>>> TextStream::Connect(Options options) {
 }
 
 Task<Result<void>> TextStream::StartTls(TlsContext tls) {
-  // Bytes sent in the clear ahead of the handshake must not count as said under TLS (CVE-2011-0411 and kin).
+  // Bytes sent in the clear ahead of the handshake must not count as said under TLS (CVE-2011-0411
+  // and kin).
   if (state_->start != state_->buffer.size()) {
     co_return Fail(Code::kInvalid, state_->where() + " sent data ahead of the TLS handshake");
   }

@@ -1,18 +1,19 @@
 #pragma once
 
+#include "io/asio.h"
+#include "io/tls.h"
+
 #include <chrono>
 #include <memory>
 #include <string>
 
-#include "io/asio.h"
-#include "io/tls.h"
-
-// A TCP connection to a server that speaks in lines (IMAP, SMTP), with or without TLS. Every length is bounded and every
-// wait has a deadline.
+// A TCP connection to a server that speaks in lines (IMAP, SMTP), with or without TLS. Every length
+// is bounded and every wait has a deadline.
 //
 // Threads: one executor. Not for concurrent calls. Ownership: destroying it closes the socket.
-// Errors: kUnavailable (refused, reset, closed), kTimeout, kLimited (line too long), kInvalid (bytes before StartTls),
-// kUnauthenticated (the certificate is not to be trusted). After an error the connection is of no use.
+// Errors: kUnavailable (refused, reset, closed), kTimeout, kLimited (line too long), kInvalid
+// (bytes before StartTls), kUnauthenticated (the certificate is not to be trusted). After an error
+// the connection is of no use.
 //
 //   CO_TRY(auto stream, co_await io::TextStream::Connect({.host = "localhost", .port = 143}));
 //   CO_TRY(std::string line, co_await stream->ReadLine());
@@ -26,8 +27,9 @@ class TextStream {
     TlsContext tls;           // null: plain, until StartTls
     std::string server_name;  // that the certificate must carry; empty: `host`
     size_t max_line = 64 * 1024;
-    std::chrono::milliseconds connect_timeout{10000};  // resolving, connecting and the TLS handshake, each
-    std::chrono::milliseconds io_timeout{30000};       // each read and write
+    std::chrono::milliseconds connect_timeout{
+        10000};  // resolving, connecting and the TLS handshake, each
+    std::chrono::milliseconds io_timeout{30000};  // each read and write
   };
 
   static Task<Result<std::unique_ptr<TextStream>>> Connect(Options options);

@@ -1,15 +1,16 @@
 #pragma once
 
+#include "base/result.h"
+#include "base/time.h"
+#include "io/asio.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "base/time.h"
-#include "io/asio.h"
-
-// One recipient's mailbox, whatever store holds it. Back ends: mailbox/imap (Dovecot, IMAP); JMAP, Graph, EWS later.
+// One recipient's mailbox, whatever store holds it. Back ends: mailbox/imap (Dovecot, IMAP); JMAP,
+// Graph, EWS later.
 namespace mailreeve::mailbox {
 
 // What a message is known by. Never its Message-ID alone (hostile-input.md B01).
@@ -26,13 +27,13 @@ struct Location {
   std::string folder;  // UTF-8
   uint32_t uid_validity = 0;
   uint32_t uid = 0;
-  std::string flags;        // "\\Seen \\Answered", as the store tells
+  std::string flags;  // "\\Seen \\Answered", as the store tells
   Time internal_date;
   bool operator==(const Location&) const = default;
 };
 
 struct FindResult {
-  std::vector<Location> confirmed;      // digest and envelope agree
+  std::vector<Location> confirmed;  // digest and envelope agree
   // Same Message-ID, but other content or envelope: never touched. `why` for the evidence.
   struct Other {
     Location location;
@@ -47,17 +48,18 @@ struct FindResult {
 };
 
 // Threads: one executor. A Mailbox is one session with the store; not for concurrent calls.
-// Errors: kUnavailable (not reachable, dropped), kTimeout, kUnauthenticated, kDenied, kNotFound (no such mailbox),
-// kInvalid (the store answered nonsense).
+// Errors: kUnavailable (not reachable, dropped), kTimeout, kUnauthenticated, kDenied, kNotFound (no
+// such mailbox), kInvalid (the store answered nonsense).
 class Mailbox {
  public:
   virtual ~Mailbox() = default;
   // Asks in all folders.
   virtual io::Task<Result<FindResult>> Find(MessageIdentity identity) = 0;
   virtual io::Task<Result<std::string>> Fetch(Location location) = 0;
-  // Removes exactly that one message and nothing else that happens to be marked as deleted. No error when it is not
-  // there any more: only asking again tells. kConflict: the folder was made anew (UIDVALIDITY), so the location means
-  // nothing. kDenied: the store lets us not, or offers no way to remove only this one.
+  // Removes exactly that one message and nothing else that happens to be marked as deleted. No
+  // error when it is not there any more: only asking again tells. kConflict: the folder was made
+  // anew (UIDVALIDITY), so the location means nothing. kDenied: the store lets us not, or offers no
+  // way to remove only this one.
   virtual io::Task<Result<void>> Remove(Location location) = 0;
   virtual io::Task<void> Close() = 0;
 };

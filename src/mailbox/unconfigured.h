@@ -9,7 +9,8 @@ class UnconfiguredStore final : public MailboxStore {
  public:
   io::Task<Result<std::unique_ptr<Mailbox>>> Open(std::string) override {
     co_return Fail(Code::kDenied,
-                   "no mail store is configured at this gateway; add a [mailboxes] table to its bootstrap file");
+                   "no mail store is configured at this gateway; add a [mailboxes] table to its "
+                   "bootstrap file");
   }
 };
 

@@ -1,12 +1,12 @@
 #include "mailbox/imap/imap_store.h"
 
-#include <algorithm>
-#include <map>
-
 #include "base/text.h"
 #include "io/file.h"
 #include "mail/header_fields.h"
 #include "observable/observable.h"
+
+#include <algorithm>
+#include <map>
 
 namespace mailreeve::mailbox::imap {
 namespace {
@@ -53,7 +53,9 @@ class ImapMailbox final : public Mailbox {
       wire_names_[folder.name] = folder.wire;
       out.folders.push_back(folder.name);
     }
-    if (cut) out.folders_unreadable.push_back("folders after the first " + std::to_string(options_.max_folders));
+    if (cut)
+      out.folders_unreadable.push_back("folders after the first " +
+                                       std::to_string(options_.max_folders));
 
     const std::string core(Bare(identity.message_id));
     if (!core.empty() && core.size() <= 900 && IsPlainAscii(core)) {
@@ -66,16 +68,18 @@ class ImapMailbox final : public Mailbox {
       out.folders_searched = folders.size() - Unreadable(out, folders);
     }
     if (out.confirmed.empty()) {
-      // A Message-ID with white space or comments in it is not found by its canonical form, and a message may have none:
-      // look at the Message-ID of all that came in about that time.
+      // A Message-ID with white space or comments in it is not found by its canonical form, and a
+      // message may have none: look at the Message-ID of all that came in about that time.
       const Time from = identity.received - options_.window_before - std::chrono::hours(24);
       const Time until = identity.received + options_.window_after + std::chrono::hours(48);
       const std::string window = "SINCE " + FormatDate(from) + " BEFORE " + FormatDate(until);
-      out.asked += (out.asked.empty() ? "" : "; then ") + window + " and Message-ID read one by one";
+      out.asked +=
+          (out.asked.empty() ? "" : "; then ") + window + " and Message-ID read one by one";
       const std::vector<std::string> before = out.folders_unreadable;
       for (const Folder& folder : folders) {
         if (std::find(before.begin(), before.end(), folder.name) != before.end()) continue;
-        CO_TRY_VOID(co_await InFolder(folder, identity, Command("UID SEARCH " + window), true, &out));
+        CO_TRY_VOID(
+            co_await InFolder(folder, identity, Command("UID SEARCH " + window), true, &out));
       }
       out.folders_searched = folders.size() - Unreadable(out, folders);
     }
@@ -107,8 +111,8 @@ class ImapMailbox final : public Mailbox {
   static size_t Unreadable(const FindResult& out, const std::vector<Folder>& folders) {
     size_t count = 0;
     for (const Folder& folder : folders) {
-      count += std::find(out.folders_unreadable.begin(), out.folders_unreadable.end(), folder.name) !=
-               out.folders_unreadable.end();
+      count += std::find(out.folders_unreadable.begin(), out.folders_unreadable.end(),
+                         folder.name) != out.folders_unreadable.end();
     }
     return count;
   }
@@ -118,10 +122,10 @@ class ImapMailbox final : public Mailbox {
     return known != wire_names_.end() ? known->second : EncodeMailboxName(name);
   }
 
-  // Adds to `out` what the search brings up in one folder. Errors are those that end the session; a folder that cannot
-  // be opened or read is noted in `out`.
-  io::Task<Result<void>> InFolder(Folder folder, const MessageIdentity& identity, Command search, bool by_header,
-                                  FindResult* out) {
+  // Adds to `out` what the search brings up in one folder. Errors are those that end the session; a
+  // folder that cannot be opened or read is noted in `out`.
+  io::Task<Result<void>> InFolder(Folder folder, const MessageIdentity& identity, Command search,
+                                  bool by_header, FindResult* out) {
     auto selected = co_await session_->Open(folder.wire, true);
     if (!selected) {
       if (!IsRefusal(selected.error())) co_return Fail(std::move(selected.error()));
@@ -169,9 +173,11 @@ class ImapMailbox final : public Mailbox {
       std::string why = WhyNotIt(identity, one.body, one, options_);
       if (why.empty()) {
         out->confirmed.push_back(std::move(location));
-      } else if (std::none_of(out->others.begin(), out->others.end(), [&](const FindResult::Other& other) {
-                   return other.location.folder == location.folder && other.location.uid == location.uid;
-                 })) {
+      } else if (std::none_of(out->others.begin(), out->others.end(),
+                              [&](const FindResult::Other& other) {
+                                return other.location.folder == location.folder &&
+                                       other.location.uid == location.uid;
+                              })) {
         out->others.push_back({std::move(location), std::move(why)});
       }
     }
@@ -204,10 +210,11 @@ std::string MailboxUser(std::string_view recipient, char delimiter) {
   return out;
 }
 
-std::string WhyNotIt(const MessageIdentity& identity, std::string_view message, const Fetched& fetched,
-                     const ImapOptions& options) {
+std::string WhyNotIt(const MessageIdentity& identity, std::string_view message,
+                     const Fetched& fetched, const ImapOptions& options) {
   if (identity.content_digest.empty()) return "digest_unknown: the content was never digested";
-  if (mail::ContentDigest(message) != identity.content_digest) return "digest_differs: other content";
+  if (mail::ContentDigest(message) != identity.content_digest)
+    return "digest_differs: other content";
   const mail::HeaderBlock block = mail::SplitHeader(message);
   bool delivered_to = false, recipient_fits = false;
   for (const mail::HeaderField& field : block.fields) {
@@ -234,10 +241,12 @@ std::string WhyNotIt(const MessageIdentity& identity, std::string_view message, 
 }
 
 Result<std::unique_ptr<ImapStore>> ImapStore::Make(ImapOptions options) {
-  if (options.host.empty() || options.port == 0) return Fail(Code::kInvalid, "IMAP: no host or port is given");
+  if (options.host.empty() || options.port == 0)
+    return Fail(Code::kInvalid, "IMAP: no host or port is given");
   io::TlsContext tls;
   if (options.security == Security::kPlain) {
-    if (!options.allow_plain) return Fail(Code::kInvalid, "IMAP without TLS is not allowed by the settings");
+    if (!options.allow_plain)
+      return Fail(Code::kInvalid, "IMAP without TLS is not allowed by the settings");
   } else {
     TRY(tls, io::MakeTlsClient({.ca_file = options.ca_file}));
   }
@@ -246,11 +255,13 @@ Result<std::unique_ptr<ImapStore>> ImapStore::Make(ImapOptions options) {
 
 io::Task<Result<std::unique_ptr<Mailbox>>> ImapStore::Open(std::string recipient) {
   auto secret = io::ReadFile(options_.secret_file, 4096);
-  if (!secret) co_return Fail(Error(Code::kUnauthenticated, "the IMAP master user's secret cannot be read: " +
-                                                                 secret.error().message));
+  if (!secret)
+    co_return Fail(Error(Code::kUnauthenticated, "the IMAP master user's secret cannot be read: " +
+                                                     secret.error().message));
   const Secret password{std::string(TrimSpace(*secret))};
   CO_TRY(auto session, co_await Session::Connect(options_, tls_));
-  CO_TRY_VOID(co_await session->LogIn(MailboxUser(recipient, options_.recipient_delimiter), password));
+  CO_TRY_VOID(
+      co_await session->LogIn(MailboxUser(recipient, options_.recipient_delimiter), password));
   co_return std::make_unique<ImapMailbox>(options_, std::move(session));
 }
 

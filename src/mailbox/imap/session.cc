@@ -1,10 +1,10 @@
 #include "mailbox/imap/session.h"
 
-#include <algorithm>
-
 #include "base/bytes.h"
 #include "base/text.h"
 #include "io/deadline.h"
+
+#include <algorithm>
 
 namespace mailreeve::mailbox::imap {
 namespace {
@@ -14,8 +14,10 @@ Error FromRefusal(const Response& end, std::string_view doing) {
   const std::string code = end.code_name();
   Code kind = Code::kDenied;
   if (end.name == "BAD") kind = Code::kInvalid;
-  if (code == "UNAVAILABLE" || code == "INUSE" || code == "SERVERBUG" || code == "LIMIT") kind = Code::kUnavailable;
-  if (code == "AUTHENTICATIONFAILED" || code == "EXPIRED" || code == "PRIVACYREQUIRED") kind = Code::kUnauthenticated;
+  if (code == "UNAVAILABLE" || code == "INUSE" || code == "SERVERBUG" || code == "LIMIT")
+    kind = Code::kUnavailable;
+  if (code == "AUTHENTICATIONFAILED" || code == "EXPIRED" || code == "PRIVACYREQUIRED")
+    kind = Code::kUnauthenticated;
   if (code == "NONEXISTENT") kind = Code::kNotFound;
   std::string text(doing);
   text += ": the mail store answered " + end.name;
@@ -33,7 +35,8 @@ const Node* After(const std::vector<Node>& items, std::string_view name) {
 
 std::optional<uint32_t> NumberOf(const Node& node) {
   uint64_t value = 0;
-  if (node.kind != Node::Kind::kAtom || node.text.empty() || node.text.size() > 10) return std::nullopt;
+  if (node.kind != Node::Kind::kAtom || node.text.empty() || node.text.size() > 10)
+    return std::nullopt;
   for (const char c : node.text) {
     if (c < '0' || c > '9') return std::nullopt;
     value = value * 10 + static_cast<uint64_t>(c - '0');
@@ -49,7 +52,8 @@ io::Task<Result<Response>> Session::ReadResponse(size_t* budget) {
   CO_TRY(std::string line, co_await stream_->ReadLine());
   while (true) {
     if (line.size() + 2 > *budget) {
-      co_return Fail(Code::kLimited, "the mail store answered more than " + std::to_string(options_.max_answer) +
+      co_return Fail(Code::kLimited, "the mail store answered more than " +
+                                         std::to_string(options_.max_answer) +
                                          " bytes to one command");
     }
     *budget -= line.size() + 2;
@@ -57,7 +61,8 @@ io::Task<Result<Response>> Session::ReadResponse(size_t* budget) {
     const auto literal = AnnouncedLiteral(whole, line);
     if (!literal) break;
     if (*literal > options_.max_literal || *literal > *budget) {
-      co_return Fail(Code::kLimited, "the mail store announced " + std::to_string(*literal) + " bytes at once");
+      co_return Fail(Code::kLimited,
+                     "the mail store announced " + std::to_string(*literal) + " bytes at once");
     }
     *budget -= *literal;
     whole += "\r\n";
@@ -68,7 +73,8 @@ io::Task<Result<Response>> Session::ReadResponse(size_t* budget) {
 }
 
 io::Task<Result<Session::Answer>> Session::Run(Command command) {
-  if (command.spoilt()) co_return Fail(Code::kInvalid, "a NUL byte cannot be sent to the mail store");
+  if (command.spoilt())
+    co_return Fail(Code::kInvalid, "a NUL byte cannot be sent to the mail store");
   const std::string tag = "m" + std::to_string(next_tag_++);
   size_t budget = options_.max_answer;
   Answer answer;
@@ -90,7 +96,8 @@ io::Task<Result<Session::Answer>> Session::Run(Command command) {
           answer.end = std::move(response);
           co_return answer;
         }
-        if (response.name == "BYE") co_return Fail(Code::kUnavailable, "the mail store ended the session");
+        if (response.name == "BYE")
+          co_return Fail(Code::kUnavailable, "the mail store ended the session");
       }
     }
     out += piece.bytes;
@@ -100,7 +107,8 @@ io::Task<Result<Session::Answer>> Session::Run(Command command) {
   while (true) {
     CO_TRY(Response response, co_await ReadResponse(&budget));
     if (response.kind == Response::Kind::kTagged) {
-      if (response.tag != tag) co_return Fail(Code::kInvalid, "the mail store answered a command that was not given");
+      if (response.tag != tag)
+        co_return Fail(Code::kInvalid, "the mail store answered a command that was not given");
       answer.end = std::move(response);
       co_return answer;
     }
@@ -112,7 +120,8 @@ io::Task<Result<Session::Answer>> Session::Run(Command command) {
                                              std::string(CutUtf8(ToValidUtf8(response.text), 200)));
     }
     if (answer.untagged.size() >= options_.max_responses) {
-      co_return Fail(Code::kLimited, "the mail store sent more than " + std::to_string(options_.max_responses) +
+      co_return Fail(Code::kLimited, "the mail store sent more than " +
+                                         std::to_string(options_.max_responses) +
                                          " responses to one command");
     }
     answer.untagged.push_back(std::move(response));
@@ -149,11 +158,13 @@ io::Task<Result<void>> Session::AskCapabilities() {
   co_return Result<void>();
 }
 
-io::Task<Result<std::unique_ptr<Session>>> Session::Connect(const ImapOptions& options, io::TlsContext tls) {
+io::Task<Result<std::unique_ptr<Session>>> Session::Connect(const ImapOptions& options,
+                                                            io::TlsContext tls) {
   if (options.security == Security::kPlain && !options.allow_plain) {
     co_return Fail(Code::kDenied, "IMAP without TLS is not allowed by the settings");
   }
-  if (options.security != Security::kPlain && !tls) co_return Fail(Code::kInternal, "IMAP: no TLS context");
+  if (options.security != Security::kPlain && !tls)
+    co_return Fail(Code::kInternal, "IMAP: no TLS context");
   io::TextStream::Options how{.host = options.host,
                               .port = options.port,
                               .tls = options.security == Security::kTls ? tls : nullptr,
@@ -169,8 +180,8 @@ io::Task<Result<std::unique_ptr<Session>>> Session::Connect(const ImapOptions& o
     co_return Fail(Code::kInvalid, "the mail store does not greet as an IMAP server");
   }
   if (greeting.name == "BYE") {
-    co_return Fail(Code::kUnavailable,
-                   "the mail store turns us away: " + std::string(CutUtf8(ToValidUtf8(greeting.text), 200)));
+    co_return Fail(Code::kUnavailable, "the mail store turns us away: " +
+                                           std::string(CutUtf8(ToValidUtf8(greeting.text), 200)));
   }
   if (greeting.name != "OK") {
     co_return Fail(Code::kInvalid, "the mail store has us logged in already as nobody knows whom");
@@ -203,7 +214,8 @@ io::Task<Result<void>> Session::LogIn(std::string user, Secret secret) {
   std::string coded = Base64Encode(plain);
   Secret wipe(std::move(plain));
 
-  if (!Can("AUTH=PLAIN")) co_return Fail(Code::kDenied, "the mail store offers no AUTHENTICATE PLAIN");
+  if (!Can("AUTH=PLAIN"))
+    co_return Fail(Code::kDenied, "the mail store offers no AUTHENTICATE PLAIN");
   const std::string tag = "m" + std::to_string(next_tag_++);
   size_t budget = options_.max_line;
   Response end;
@@ -215,7 +227,8 @@ io::Task<Result<void>> Session::LogIn(std::string user, Secret secret) {
   bool sent = Can("SASL-IR");
   std::string learned;
   for (size_t count = 0;; ++count) {
-    if (count > 100) co_return Fail(Code::kInvalid, "the mail store talks on instead of logging us in");
+    if (count > 100)
+      co_return Fail(Code::kInvalid, "the mail store talks on instead of logging us in");
     CO_TRY(Response response, co_await ReadResponse(&budget));
     if (response.kind == Response::Kind::kContinuation) {
       // A second challenge has no place in PLAIN: give up the exchange.
@@ -232,7 +245,8 @@ io::Task<Result<void>> Session::LogIn(std::string user, Secret secret) {
       }
       continue;
     }
-    if (response.tag != tag) co_return Fail(Code::kInvalid, "the mail store answered a command that was not given");
+    if (response.tag != tag)
+      co_return Fail(Code::kInvalid, "the mail store answered a command that was not given");
     end = std::move(response);
     break;
   }
@@ -267,7 +281,8 @@ io::Task<Result<std::vector<Folder>>> Session::ListFolders(bool* cut) {
       if (response.name != "NAMESPACE" || response.items.size() < 3) continue;
       for (size_t i = 1; i < 3; ++i) {
         for (const Node& space : response.items[i].items) {
-          if (!space.items.empty() && !space.items[0].text.empty()) foreign.push_back(space.items[0].text);
+          if (!space.items.empty() && !space.items[0].text.empty())
+            foreign.push_back(space.items[0].text);
         }
       }
     }
@@ -281,13 +296,15 @@ io::Task<Result<std::vector<Folder>>> Session::ListFolders(bool* cut) {
         response.items[2].kind == Node::Kind::kList) {
       co_return Fail(Code::kInvalid, "the mail store's list of folders cannot be read");
     }
-    const bool selectable =
-        std::none_of(response.items[0].items.begin(), response.items[0].items.end(), [](const Node& flag) {
-          return AsciiEqualFold(flag.text, "\\Noselect") || AsciiEqualFold(flag.text, "\\NonExistent");
-        });
+    const bool selectable = std::none_of(response.items[0].items.begin(),
+                                         response.items[0].items.end(), [](const Node& flag) {
+                                           return AsciiEqualFold(flag.text, "\\Noselect") ||
+                                                  AsciiEqualFold(flag.text, "\\NonExistent");
+                                         });
     std::string& wire = response.items[2].text;
-    const bool is_foreign = std::any_of(foreign.begin(), foreign.end(),
-                                        [&](const std::string& prefix) { return wire.starts_with(prefix); });
+    const bool is_foreign =
+        std::any_of(foreign.begin(), foreign.end(),
+                    [&](const std::string& prefix) { return wire.starts_with(prefix); });
     if (!selectable || is_foreign || !seen.insert(wire).second) continue;
     if (out.size() >= options_.max_folders) {
       *cut = true;
@@ -304,8 +321,9 @@ io::Task<Result<std::vector<Folder>>> Session::ListFolders(bool* cut) {
 }
 
 io::Task<Result<Selected>> Session::Open(std::string wire_name, bool read_only) {
-  CO_TRY(Answer answer, co_await RunOk(Command(read_only ? "EXAMINE " : "SELECT ").Argument(wire_name),
-                                       "opening a folder"));
+  CO_TRY(Answer answer,
+         co_await RunOk(Command(read_only ? "EXAMINE " : "SELECT ").Argument(wire_name),
+                        "opening a folder"));
   Selected out;
   for (const Response& response : answer.untagged) {
     if (response.name != "OK" || response.code_name() != "UIDVALIDITY") continue;
@@ -313,7 +331,8 @@ io::Task<Result<Selected>> Session::Open(std::string wire_name, bool read_only) 
                      .text = std::string(TrimSpace(std::string_view(response.code).substr(11)))};
     if (const auto number = NumberOf(value)) out.uid_validity = *number;
   }
-  if (out.uid_validity == 0) co_return Fail(Code::kInvalid, "the mail store gives no UIDVALIDITY for a folder");
+  if (out.uid_validity == 0)
+    co_return Fail(Code::kInvalid, "the mail store gives no UIDVALIDITY for a folder");
   out.read_only = answer.end.code_name() == "READ-ONLY";
   co_return out;
 }
@@ -327,7 +346,8 @@ io::Task<Result<std::vector<uint32_t>>> Session::Search(Command criteria) {
       // CONDSTORE servers may add "(MODSEQ n)".
       if (node.kind == Node::Kind::kList) continue;
       const auto uid = NumberOf(node);
-      if (!uid || *uid == 0) co_return Fail(Code::kInvalid, "the mail store's search result cannot be read");
+      if (!uid || *uid == 0)
+        co_return Fail(Code::kInvalid, "the mail store's search result cannot be read");
       out.push_back(*uid);
     }
   }
@@ -336,7 +356,8 @@ io::Task<Result<std::vector<uint32_t>>> Session::Search(Command criteria) {
   co_return out;
 }
 
-io::Task<Result<std::vector<Fetched>>> Session::Fetch(std::vector<uint32_t> uids, std::string section) {
+io::Task<Result<std::vector<Fetched>>> Session::Fetch(std::vector<uint32_t> uids,
+                                                      std::string section) {
   if (uids.empty()) co_return std::vector<Fetched>();
   std::sort(uids.begin(), uids.end());
   Command command("UID FETCH ");
@@ -344,7 +365,9 @@ io::Task<Result<std::vector<Fetched>>> Session::Fetch(std::vector<uint32_t> uids
   CO_TRY(Answer answer, co_await RunOk(std::move(command), "fetching messages"));
   std::vector<Fetched> out;
   for (Response& response : answer.untagged) {
-    if (response.name != "FETCH" || response.items.empty() || response.items[0].kind != Node::Kind::kList) continue;
+    if (response.name != "FETCH" || response.items.empty() ||
+        response.items[0].kind != Node::Kind::kList)
+      continue;
     std::vector<Node>& items = response.items[0].items;
     const Node* uid_node = After(items, "UID");
     if (uid_node == nullptr) continue;
@@ -353,7 +376,8 @@ io::Task<Result<std::vector<Fetched>>> Session::Fetch(std::vector<uint32_t> uids
     Fetched one{.uid = *uid};
     bool has_body = false;
     for (size_t i = 0; i + 1 < items.size(); i += 2) {
-      if (items[i].text.size() >= 5 && AsciiEqualFold(std::string_view(items[i].text).substr(0, 5), "BODY[") &&
+      if (items[i].text.size() >= 5 &&
+          AsciiEqualFold(std::string_view(items[i].text).substr(0, 5), "BODY[") &&
           items[i + 1].kind != Node::Kind::kList) {
         if (!items[i + 1].is_nil()) one.body = std::move(items[i + 1].text);
         has_body = true;
@@ -381,14 +405,17 @@ io::Task<Result<std::vector<Fetched>>> Session::Fetch(std::vector<uint32_t> uids
 io::Task<Result<void>> Session::Remove(uint32_t uid) {
   // Plain EXPUNGE would also remove what others have marked.
   if (!Can("UIDPLUS")) {
-    co_return Fail(Code::kDenied, "the mail store has no UIDPLUS, so one message cannot be removed alone");
+    co_return Fail(Code::kDenied,
+                   "the mail store has no UIDPLUS, so one message cannot be removed alone");
   }
   const std::string number = std::to_string(uid);
-  CO_TRY_VOID(co_await RunOk(Command("UID STORE " + number + " +FLAGS.SILENT (\\Deleted)"), "marking as deleted"));
+  CO_TRY_VOID(co_await RunOk(Command("UID STORE " + number + " +FLAGS.SILENT (\\Deleted)"),
+                             "marking as deleted"));
   auto expunged = co_await RunOk(Command("UID EXPUNGE " + number), "removing");
   if (!expunged) {
     // Left marked, a later EXPUNGE of the user's would remove it without a receipt.
-    (void)co_await RunOk(Command("UID STORE " + number + " -FLAGS.SILENT (\\Deleted)"), "unmarking");
+    (void)co_await RunOk(Command("UID STORE " + number + " -FLAGS.SILENT (\\Deleted)"),
+                         "unmarking");
     co_return Fail(std::move(expunged.error()));
   }
   co_return Result<void>();

@@ -1,12 +1,12 @@
 #include "mailbox/imap/wire.h"
 
+#include "base/bytes.h"
+#include "base/text.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
-
-#include "base/bytes.h"
-#include "base/text.h"
 
 namespace mailreeve::mailbox::imap {
 namespace {
@@ -81,8 +81,8 @@ class Parser {
 
   std::string_view Word() {
     const size_t start = at_;
-    while (at_ < bytes_.size() && static_cast<unsigned char>(bytes_[at_]) > ' ' && bytes_[at_] != '(' &&
-           bytes_[at_] != ')' && bytes_[at_] != '"' && bytes_[at_] != '{') {
+    while (at_ < bytes_.size() && static_cast<unsigned char>(bytes_[at_]) > ' ' &&
+           bytes_[at_] != '(' && bytes_[at_] != ')' && bytes_[at_] != '"' && bytes_[at_] != '{') {
       ++at_;
     }
     return bytes_.substr(start, at_ - start);
@@ -109,20 +109,21 @@ class Parser {
 
   Result<Node> One(size_t depth) {
     if (++nodes_ > limits_.max_nodes) {
-      return Fail(Code::kLimited, "IMAP response with more than " +
-                                      std::to_string(limits_.max_nodes) + " items");
+      return Fail(Code::kLimited,
+                  "IMAP response with more than " + std::to_string(limits_.max_nodes) + " items");
     }
     const char c = bytes_[at_];
     if (c == '(') return List(depth);
     if (c == '"') return Quoted();
-    if (c == '{' || (c == '~' && at_ + 1 < bytes_.size() && bytes_[at_ + 1] == '{')) return Literal();
+    if (c == '{' || (c == '~' && at_ + 1 < bytes_.size() && bytes_[at_ + 1] == '{'))
+      return Literal();
     return Atom();
   }
 
   Result<Node> List(size_t depth) {
     if (depth >= limits_.max_depth) {
-      return Fail(Code::kLimited, "IMAP response nested deeper than " +
-                                      std::to_string(limits_.max_depth));
+      return Fail(Code::kLimited,
+                  "IMAP response nested deeper than " + std::to_string(limits_.max_depth));
     }
     Node out{.kind = Node::Kind::kList};
     ++at_;
@@ -212,7 +213,9 @@ class Parser {
 
 bool Response::is_status() const { return !number && IsStatusName(name); }
 
-std::string Response::code_name() const { return Upper(std::string_view(code).substr(0, code.find(' '))); }
+std::string Response::code_name() const {
+  return Upper(std::string_view(code).substr(0, code.find(' ')));
+}
 
 Result<Response> ParseResponse(std::string_view bytes, const WireLimits& limits) {
   return Parser(bytes, limits).Whole();
@@ -243,8 +246,9 @@ Command& Command::Argument(std::string_view value) {
     spoilt_ = true;
     return *this;
   }
-  const bool quotable =
-      value.size() <= 1000 && std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  const bool quotable = value.size() <= 1000 && std::all_of(value.begin(), value.end(), [](char c) {
+                          return c >= ' ' && c <= '~';
+                        });
   if (!quotable) {
     pieces_.push_back({std::string(value), true});
     return *this;
@@ -352,8 +356,9 @@ Result<Time> ParseInternalDate(std::string_view text) {
   unsigned day = 0, hour = 0, minute = 0, second = 0, zone = 0;
   int year = 0, used = 0;
   char month[4] = {}, sign = 0;
-  if (copy.size() > 40 || std::sscanf(copy.c_str(), "%2u-%3[A-Za-z]-%4d %2u:%2u:%2u %c%4u%n", &day, month, &year,
-                                      &hour, &minute, &second, &sign, &zone, &used) != 8 ||
+  if (copy.size() > 40 ||
+      std::sscanf(copy.c_str(), "%2u-%3[A-Za-z]-%4d %2u:%2u:%2u %c%4u%n", &day, month, &year, &hour,
+                  &minute, &second, &sign, &zone, &used) != 8 ||
       static_cast<size_t>(used) != copy.size() || (sign != '+' && sign != '-')) {
     return Fail(Code::kInvalid, "not an IMAP date");
   }

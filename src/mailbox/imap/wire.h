@@ -1,17 +1,18 @@
 #pragma once
 
+#include "base/result.h"
+#include "base/time.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-#include "base/time.h"
-
-// The bytes of IMAP4rev1 (RFC 3501 section 9, RFC 7888, RFC 5530): responses read, arguments written. Nothing the
-// server says is trusted: depth and counts are bounded, and the first thing that is not IMAP is an error.
-// Pure functions; thread-safe. Errors: kInvalid with the offset, kLimited.
+// The bytes of IMAP4rev1 (RFC 3501 section 9, RFC 7888, RFC 5530): responses read, arguments
+// written. Nothing the server says is trusted: depth and counts are bounded, and the first thing
+// that is not IMAP is an error. Pure functions; thread-safe. Errors: kInvalid with the offset,
+// kLimited.
 namespace mailreeve::mailbox::imap {
 
 struct Node {
@@ -41,20 +42,23 @@ struct WireLimits {
   size_t max_nodes = 300000;  // of one response
 };
 
-// `bytes` is one whole response without the last CRLF; literals stand in it as "{n}CRLF" and n bytes.
+// `bytes` is one whole response without the last CRLF; literals stand in it as "{n}CRLF" and n
+// bytes.
 Result<Response> ParseResponse(std::string_view bytes, const WireLimits& limits = {});
 
-// When `line`, the last line of a response so far, announces a literal: its length. `whole` is the response from its
-// start; status responses end in free text and announce none.
+// When `line`, the last line of a response so far, announces a literal: its length. `whole` is the
+// response from its start; status responses end in free text and announce none.
 std::optional<uint64_t> AnnouncedLiteral(std::string_view whole, std::string_view line);
 
-// A command being written: fixed words and arguments, where every argument is encoded and none can end the line.
+// A command being written: fixed words and arguments, where every argument is encoded and none can
+// end the line.
 class Command {
  public:
   // `words` are ours, never from outside.
   explicit Command(std::string_view words) : pieces_{{std::string(words), false}} {}
   Command& Words(std::string_view words);
-  // A quoted string when it can be one, else a literal. NUL has no form in IMAP: the command is spoilt.
+  // A quoted string when it can be one, else a literal. NUL has no form in IMAP: the command is
+  // spoilt.
   Command& Argument(std::string_view value);
   Command& Number(uint64_t value) { return Words(std::to_string(value)); }
 
@@ -70,8 +74,8 @@ class Command {
   bool spoilt_ = false;
 };
 
-// Modified UTF-7 of mailbox names (RFC 3501 section 5.1.3). Encode takes valid UTF-8. Decode refuses what a careful
-// encoder would not have written.
+// Modified UTF-7 of mailbox names (RFC 3501 section 5.1.3). Encode takes valid UTF-8. Decode
+// refuses what a careful encoder would not have written.
 std::string EncodeMailboxName(std::string_view utf8);
 Result<std::string> DecodeMailboxName(std::string_view wire);
 
