@@ -423,6 +423,10 @@ io::Task<tl::expected<Registered, RegistrationError>> Exchange::Register(
   if (!*outcome && outcome->error().kind == "token_unknown") CountWrong(key);
   if (*outcome) {
     wrong_.erase(key);
+    // The caller's function runs on the caller's thread.
+    if (options_.organisation_name) {
+      (*outcome)->organisation_name = options_.organisation_name((*outcome)->organisation_id);
+    }
     logger_.Info("device_registered",
                  {{"device", (*outcome)->device_id},
                   {"address", address},
@@ -547,9 +551,6 @@ tl::expected<Registered, RegistrationError> Exchange::RegisterNow(
     }
     return tl::unexpected(
         RegistrationError{kind, error, seconds(kind == "temporarily_unavailable" ? 5 : 0)});
-  }
-  if (options_.organisation_name) {
-    registered.organisation_name = options_.organisation_name(registered.organisation_id);
   }
   return registered;
 }

@@ -38,7 +38,7 @@ class ExchangeTest : public testing::Test {
       done = true;
       if (thrown) std::rethrow_exception(thrown);
     });
-    context_.run_for(60s);
+    context_.run_for(240s);
     EXPECT_TRUE(done) << "the test hangs";
   }
   static RegistrationRequest RequestFor(std::string token) {
