@@ -9,8 +9,8 @@
 namespace mailreeve::mail {
 
 struct Reader::Impl {
+  // Never shut down again: GMime 3.2 cannot be made ready a second time.
   explicit Impl(const ReadLimits& l) : limits(l) { g_mime_init(); }
-  ~Impl() { g_mime_shutdown(); }
   ReadLimits limits;
   ReaderTools tools;
 };
@@ -22,8 +22,8 @@ Inspection Reader::Read(std::string_view message) {
   return Reading(message, impl_->limits, impl_->tools).Run();
 }
 
-void Reader::Warm() {
-  impl_->tools.charsets.Warm();
+size_t Reader::Warm() {
+  const size_t charsets = impl_->tools.charsets.Warm();
   observable::Prepare();
   // One message that goes through every library once: GMime's types, its converters, IDN tables.
   Read(
@@ -37,6 +37,7 @@ void Reader::Warm() {
       "Content-Type: application/octet-stream; name*=utf-8''%C3%A4; "
       "name=\"=?shift_jis?Q?=83=41?=\"\r\n"
       "Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--x--\r\n");
+  return charsets;
 }
 
 Inspection Read(std::string_view message, const ReadLimits& limits) {

@@ -50,7 +50,7 @@ class Reader {
 
   // Loads what would otherwise be loaded from disk at first use: character sets, the public suffix
   // list, digests. Afterwards Read opens no file.
-  void Warm();
+  size_t Warm();
 
   Inspection Read(std::string_view message);
 

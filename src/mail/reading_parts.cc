@@ -103,9 +103,9 @@ bool IsMessageType(string_view type) {
          type == "message/news";
 }
 
-// Types whose bytes are text that may hold URLs.
+// Types whose bytes are text that may hold URLs. A multipart here is one that stands too deep to be taken apart.
 bool IsTextual(string_view type, string_view sniffed) {
-  return type.starts_with("text/") || type == "application/xml" ||
+  return type.starts_with("multipart/") || type.starts_with("text/") || type == "application/xml" ||
          type == "application/xhtml+xml" || type == "application/json" || type == "image/svg+xml" ||
          type.starts_with("message/") || sniffed.starts_with("text/") ||
          sniffed == "application/xml" || sniffed == "image/svg+xml" || sniffed == "application/rtf";
@@ -126,6 +126,18 @@ bool HasScheme(string_view url) {
     ++i;
   }
   return false;
+}
+
+// The line end before a boundary belongs to the boundary. GMime tells CRLF from LF by the boundary
+// line's own end, and so cuts one byte too few or too many where the two differ.
+size_t PartEnd(string_view body, size_t start, size_t end) {
+  if (end > start && body[end - 1] == '\r' && end < body.size() && body[end] == '\n')
+    return end - 1;
+  if (end + 1 < body.size() && body[end] != '\r' && body[end] != '\n' && body[end + 1] == '\n' &&
+      body.substr(end + 2).starts_with("--")) {
+    return end + 1;
+  }
+  return end;
 }
 
 // The part of a type with a "text/x; charset" mistake is fine; an empty or slashless one is not a
@@ -394,7 +406,8 @@ void Reading::Walk(GMimeObject* object, const Source& source, bool in_digest, si
     const size_t end = stream->bound_end < 0
                            ? source.body.size()
                            : static_cast<size_t>(stream->bound_end) - source.offset;
-    if (start <= end && end <= source.body.size()) raw = source.body.substr(start, end - start);
+    if (start <= end && end <= source.body.size())
+      raw = source.body.substr(start, PartEnd(source.body, start, end) - start);
   }
   for (const FieldKind kind : {FieldKind::kContentType, FieldKind::kContentTransferEncoding}) {
     const auto count =
