@@ -133,13 +133,14 @@ Result<void> SqliteWriter::Submit(std::shared_ptr<Pending> pending) {
 }
 
 void SqliteWriter::Run() {
+  bool more_to_drop = false;
   while (true) {
     Batch batch;
     bool stopping = false;
     {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, std::chrono::seconds(30),
-                     [this] { return stop_ || reserve_ || !queue_.empty(); });
+                     [&] { return stop_ || reserve_ || more_to_drop || !queue_.empty(); });
       while (!queue_.empty() && batch.size() < options_.max_batch) {
         queued_bytes_ -= queue_.front()->bytes;
         batch.push_back(std::move(queue_.front()));
@@ -153,11 +154,11 @@ void SqliteWriter::Run() {
     }
     if (!batch.empty()) Write(batch);
     if (stopping) break;
-    if (batch.empty() && options_.keep_days > 0 && clock_.Now() >= next_drop_) {
+    if (options_.keep_days > 0 && (more_to_drop || clock_.Now() >= next_drop_)) {
       auto more = DropOld();
       if (!more) logger_.Warn("tracking_retention_failed", {{"error", more.error().ToString()}});
-      next_drop_ =
-          clock_.Now() + (more && *more ? std::chrono::minutes(0) : std::chrono::minutes(10));
+      more_to_drop = more && *more;
+      next_drop_ = clock_.Now() + std::chrono::minutes(10);
     }
   }
   // What was reserved and not handed out is given back, so that a quiet restart leaves no gap.
