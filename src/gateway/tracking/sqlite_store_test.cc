@@ -295,7 +295,7 @@ TEST_F(SqliteStoreTest, SaysWhenItStoppedEarlyAndGoesOn) {
   Open(options);
   AppendUpTo(35);
   Query query;
-  query.subject = "number 3 ";
+  query.subject = "number 3 für";
   auto page = Run(store_->Search(query));
   ASSERT_TRUE(page);
   EXPECT_TRUE(page->records.empty());
@@ -458,9 +458,7 @@ TEST_F(SqliteStoreTest, ADamagedRecordIsCountedAndTheRestAnswered) {
   {
     auto db = sql::Database::Open({.path = dir_.path() + "/tracking.db"});
     ASSERT_TRUE(db);
-    ASSERT_TRUE(
-        db->Execute("UPDATE records SET record = substr(record, 1, 40) || x'00' || substr(record, "
-                    "42) WHERE mid = 3"));
+    ASSERT_TRUE(db->Execute("UPDATE records SET record = substr(record, 1, 40) WHERE mid = 3"));
     ASSERT_TRUE(db->Execute("DELETE FROM records WHERE mid = 4"));
   }
   Open();
