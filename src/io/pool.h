@@ -4,6 +4,7 @@
 #include <string>
 #include <type_traits>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 
@@ -31,7 +32,11 @@ class Pool {
       std::atomic<size_t>& pending;
       ~Leave() { pending.fetch_sub(1); }
     } leave{pending_};
-    co_return co_await asio::co_spawn(pool_, Call<F>(std::move(work)), asio::use_awaitable);
+    // Without the caller's cancellation slot: work that runs cannot be stopped, and a signal sent from
+    // this thread would race with the end of the call on the pool's.
+    co_return co_await asio::co_spawn(
+        pool_, Call<F>(std::move(work)),
+        asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
   }
 
  private:
