@@ -178,7 +178,8 @@ class TokenIssuerTest : public testing::Test {
     const std::string p(kClaimPrefix);
     const int64_t now = ToEpochMillis(clock.Now()) / 1000;
     claims["iss"] = "IROH Auth";
-    claims["sub"] = claims[p + "user/id"] = "u";
+    claims["sub"] = "u";
+    claims[p + "user/id"] = "u";
     claims["jti"] = "j";
     claims["iat"] = now;
     claims["nbf"] = now - 60;
@@ -200,7 +201,7 @@ class TokenIssuerTest : public testing::Test {
   TokenIssuer issuer{Key(), {}, clock};
 };
 
-TEST_F(TokenIssuerTest, ChecksEveryClaimThatItRelieson) {
+TEST_F(TokenIssuerTest, ChecksEveryClaimThatItReliesOn) {
   const std::string p(kClaimPrefix);
   EXPECT_EQ(Why([](json::object&) {}), "ok");
   for (const std::string& name :
