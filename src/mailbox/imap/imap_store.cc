@@ -198,6 +198,31 @@ std::string CanonicalOr(std::string_view address) {
   return canonical ? *canonical : AsciiLower(TrimSpace(address));
 }
 
+// The fields above the first Received field: those that the last mail server and the mail store put
+// there.
+std::vector<std::pair<std::string_view, std::string>> TraceFields(std::string_view message) {
+  constexpr size_t kMost = 100;
+  std::vector<std::pair<std::string_view, std::string>> out;
+  while (!message.empty() && out.size() < kMost) {
+    const size_t end = message.find('\n');
+    std::string_view line = message.substr(0, end);
+    message.remove_prefix(end == std::string_view::npos ? message.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) break;
+    if (line[0] == ' ' || line[0] == '\t') {
+      if (out.empty()) break;
+      out.back().second += line;
+      continue;
+    }
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) break;
+    const std::string_view name = TrimSpace(line.substr(0, colon));
+    if (AsciiEqualFold(name, "Received")) break;
+    out.emplace_back(name, std::string(TrimSpace(line.substr(colon + 1))));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string MailboxUser(std::string_view recipient, char delimiter) {
@@ -215,18 +240,15 @@ std::string WhyNotIt(const MessageIdentity& identity, std::string_view message,
   if (identity.content_digest.empty()) return "digest_unknown: the content was never digested";
   if (mail::ContentDigest(message) != identity.content_digest)
     return "digest_differs: other content";
-  const mail::HeaderBlock block = mail::SplitHeader(message);
   bool delivered_to = false, recipient_fits = false;
-  for (const mail::HeaderField& field : block.fields) {
-    if (field.kind == mail::FieldKind::kReceived) break;
-    if (field.kind == mail::FieldKind::kReturnPath) {
-      const std::string value = mail::Unfold(field.value);
+  for (const auto& [name, value] : TraceFields(message)) {
+    if (AsciiEqualFold(name, "Return-Path")) {
       const std::string sender = TrimSpace(value) == "<>" ? "" : CanonicalOr(value);
       if (sender != identity.envelope_from) return "envelope_differs: another envelope sender";
     }
-    if (AsciiEqualFold(field.name, "Delivered-To") || AsciiEqualFold(field.name, "X-Original-To")) {
+    if (AsciiEqualFold(name, "Delivered-To") || AsciiEqualFold(name, "X-Original-To")) {
       delivered_to = true;
-      const std::string to = CanonicalOr(mail::Unfold(field.value));
+      const std::string to = CanonicalOr(value);
       recipient_fits = recipient_fits || to == identity.recipient ||
                        MailboxUser(to, options.recipient_delimiter) ==
                            MailboxUser(identity.recipient, options.recipient_delimiter);
