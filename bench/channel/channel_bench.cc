@@ -9,6 +9,7 @@
 #include "io/file.h"
 #include "io/tls.h"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <sys/resource.h>
