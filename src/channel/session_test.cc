@@ -242,9 +242,13 @@ TEST_F(SessionTest, AShortAnswerOvertakesALongOne) {
     static io::Task<void> Of(SessionTest& t) {
       co_await t.UntilReady();
       std::vector<std::string> order;
+      // The device cannot write until both answers are ready, the long one first.
+      t.device_socket_->hold(true);
       t.scope_.Spawn("big", Note(t.platform_, CallOf("/big", 2 << 20), "big", &order));
       co_await t.Until([&] { return t.module_.calls == 1; });
       t.scope_.Spawn("small", Note(t.platform_, CallOf("/echo", 1), "small", &order));
+      co_await t.Until([&] { return t.module_.calls == 2; });
+      t.device_socket_->hold(false);
       co_await t.Until([&] { return order.size() == 2; });
       EXPECT_EQ(order.front(), "small");
     }
