@@ -2,9 +2,11 @@
 
 #include "json/json.h"
 #include "mail/content_digest.h"
+#include "observable/observable.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -423,6 +425,53 @@ TEST(Reader, AgreesWithAnotherParserOnOddMail) {
   }
   EXPECT_GT(mails, 30u);
   std::cout << mails << " odd mails read\n";
+}
+
+// The yardstick of the sample: the bracketed From address of each message, taken from the raw
+// header by a regular expression that knows nothing of our reader, is among the addresses.
+TEST(Reader, FindsTheBracketedFromOfRealPhishing) {
+  const auto archive = TestData() / "phish" / "phish-sample.tar.xz";
+  if (!std::filesystem::exists(archive)) GTEST_SKIP() << archive << " is not here";
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("mailreeve-phish-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string command = "tar -xJf '" + archive.string() + "' -C '" + folder.string() + "'";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  static const std::regex from("(?:^|\n)From[ \t]*:((?:[^\n]|\n[ \t])*)", std::regex::icase);
+  static const std::regex bracketed("<[ \t]*([^<>\\s\"]+@[^<>\\s\"]+)[ \t]*>");
+  Reader reader{ReadLimits{}};
+  size_t messages = 0, wanted = 0, found = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".eml") continue;
+    const std::string message = Slurp(entry.path());
+    ++messages;
+    const Inspection i = reader.Read(message);
+    EXPECT_TRUE(DecodeInspection(Encode(i)).has_value()) << entry.path();
+    const std::string header =
+        message.substr(0, std::min(message.find("\n\n"), message.find("\n\r\n")));
+    for (std::sregex_iterator at(header.begin(), header.end(), from), end; at != end; ++at) {
+      const std::string value = (*at)[1];
+      for (std::sregex_iterator b(value.begin(), value.end(), bracketed); b != end; ++b) {
+        const std::string written = (*b)[1];
+        const auto canonical = observable::CanonicalEmail(written);
+        ++wanted;
+        const bool there =
+            std::any_of(i.addresses.begin(), i.addresses.end(), [&](const MailAddress& a) {
+              return a.role == AddressRole::kFrom &&
+                     (canonical ? a.address == *canonical
+                                : a.raw.find(written) != std::string::npos);
+            });
+        EXPECT_TRUE(there) << entry.path() << ": " << written;
+        found += there;
+        if (!canonical)
+          std::cout << entry.path().filename() << ": no canonical form: " << written << "\n";
+      }
+    }
+  }
+  std::filesystem::remove_all(folder);
+  std::cout << messages << " messages, " << found << " of " << wanted
+            << " bracketed From addresses found\n";
+  EXPECT_GT(messages, 900u);
 }
 
 }  // namespace

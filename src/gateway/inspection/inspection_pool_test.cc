@@ -2,6 +2,7 @@
 
 #include "io/event.h"
 
+#include <boost/asio/detached.hpp>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -81,6 +82,7 @@ struct Fixture {
     pool->Start();
   }
   ~Fixture() {
+    context.restart();
     asio::co_spawn(context, pool->Stop(), asio::detached);
     context.run();
   }
