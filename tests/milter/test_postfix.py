@@ -84,7 +84,7 @@ def test_quarantine(lab):
     queue_id = lab.milter.next("message")["queue_id"]
     held = [one for one in lab.mta.queue() if one["queue_id"] == queue_id]
     assert [one["queue_name"] for one in held] == ["hold"]
-    assert "asked to" in lab.mta.log_text()
+    assert f"{queue_id}: milter-hold: END-OF-MESSAGE" in lab.mta.log_text()
     subprocess.run(["postsuper", "-c", str(lab.mta.config_directory), "-d", queue_id], check=True, capture_output=True)
 
 
@@ -111,9 +111,9 @@ def test_many_messages_on_one_connection_and_aborts(lab):
         first = lab.milter.next("message")
         smtp.mail(SENDER)
         smtp.rcpt("b@corp.test")
-        smtp.rset()
-        assert lab.milter.next("abort")["stage"] == "rcpt"
+        smtp.rset()  # Postfix keeps the abort until it has more to say
         smtp.sendmail(SENDER, ["c@corp.test"], mail())
+        assert lab.milter.next("abort")["stage"] == "rcpt"
         second = lab.milter.next("message")
         assert second["recipients"] == ["<c@corp.test>"]
         assert (first["connection"], second["index"]) == (second["connection"], first["index"] + 2)
@@ -141,16 +141,18 @@ def test_many_headers_and_long_lines(lab):
     send(lab, mail(extra=many))
     assert lab.milter.next("message")["raw"].count(b"\r\nX-") >= 20000
     send(lab, mail(body=b"z" * 200000 + b"\r\n"))
-    assert lab.milter.next("message")["raw"].count(b"z") == 200000
+    assert b"\r\n" + b"z" * 200000 + b"\r\n" in lab.milter.next("message")["raw"]
 
 
 def test_what_became_of_it(lab):
-    send(lab, mail(), ["ok@corp.test", "bounce@corp.test", "defer@corp.test", "list@corp.test"])
+    everyone = ["ok@corp.test", "bounce@corp.test", "defer@corp.test", "list@corp.test"]
+    send(lab, mail(), everyone)
     queue_id = lab.milter.next("message")["queue_id"]
     seen = {}
     while len(seen) < 4:
         event = lab.milter.next("delivered", "bounced", "deferred")
-        seen.setdefault(event["recipient"], []).append(event)
+        if event["recipient"] in everyone:  # not what is still told of earlier tests
+            seen.setdefault(event["recipient"], []).append(event)
     assert {who: events[0]["event"] for who, events in seen.items()} == {
         "ok@corp.test": "delivered", "bounce@corp.test": "bounced", "defer@corp.test": "deferred", "list@corp.test": "delivered"}
     delivered = seen["ok@corp.test"][0]
