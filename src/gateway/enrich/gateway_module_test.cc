@@ -207,7 +207,8 @@ TEST_F(GatewayModuleTest, ObserveTellsWhoWasHit) {
             R"(["Soft Bounced","incoming","bob@corp.example","Delivered","2"])");
   EXPECT_EQ(answer.at("coverage").at("complete"), true);
   EXPECT_EQ(answer.at("coverage").at("records_held"), 2);
-  EXPECT_EQ(answer.at("coverage").at("asked_at"), FormatTime(clock_.Now()));
+  EXPECT_EQ(answer.at("coverage").at("asked_at").as_string(),
+            std::string_view(FormatTime(clock_.Now())));
 }
 
 TEST_F(GatewayModuleTest, ObserveMatchesSenderAndRecipientAndSeveralAtOnce) {

@@ -1,20 +1,16 @@
 #include "gateway/tracking/sqlite_store.h"
 
-#include "base/random.h"
 #include "gateway/tracking/fold.h"
 #include "gateway/tracking/observables_of.h"
 #include "gateway/tracking/sqlite_codec.h"
-#include "io/event.h"
+#include "gateway/tracking/test_records.h"
 #include "sql/database.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -26,58 +22,6 @@ namespace {
 using mail::EventKind;
 using observable::Observable;
 using observable::Type;
-
-constexpr int64_t kStart = 1'700'000'000'000'000;
-
-class TempDir {
- public:
-  TempDir() : path_(std::filesystem::temp_directory_path() / ("mailreeve-trk-" + RandomUuid())) {
-    std::filesystem::create_directories(path_);
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
-// Everything about it follows from its number, so that a reader can tell whether all of it is
-// there.
-mail::MessageRecord RecordOf(mail::Mid mid) {
-  mail::MessageRecord record;
-  record.mid = mid;
-  record.queue_id = "Q" + std::to_string(mid);
-  record.received = Time(Duration(kStart + static_cast<int64_t>(mid) * 1'000'000));
-  record.connection.icid = mid / 10 + 1;
-  record.connection.client_address = "198.51.100." + std::to_string(mid % 200 + 1);
-  record.envelope_from = "sender" + std::to_string(mid % 7) + "@sender.example";
-  record.recipients = {{0, "user" + std::to_string(mid % 40) + "@corp.example.co.uk", ""}};
-  auto& inspection = record.inspection;
-  inspection.subject = "Ｉnvoice number " + std::to_string(mid) + " für DICH";
-  inspection.message_id = "<" + std::to_string(mid) + "@sender.example>";
-  inspection.addresses = {
-      {mail::AddressRole::kFrom, "boss@other.example", "The Boss", "boss@other.example"}};
-  inspection.urls = {
-      {"http://login.bad.example.co.uk/" + std::to_string(mid % 3), "", mail::UrlSource::kText}};
-  mail::Attachment file;
-  file.names = {"invoice-" + std::to_string(mid % 5) + ".pdf"};
-  file.sha256 = std::string(63, 'a') + std::to_string(mid % 10);
-  inspection.attachments = {file};
-  mail::Event event;
-  event.time = record.received;
-  event.kind = EventKind::kReceived;
-  record.events = {event};
-  return record;
-}
-
-mail::Event EventAt(Time time, EventKind kind, std::string key, uint32_t rid = 0) {
-  mail::Event event;
-  event.time = time;
-  event.kind = kind;
-  event.rid = rid;
-  event.dedup_key = std::move(key);
-  return event;
-}
 
 class SqliteStoreTest : public testing::Test {
  protected:
@@ -565,159 +509,6 @@ TEST(HostOfUrl, Cases) {
   EXPECT_EQ(HostOfUrl("http://[::1"), "");
   EXPECT_EQ(HostOfUrl("mailto:x@y"), "");
   EXPECT_EQ(HostOfUrl(""), "");
-}
-
-// The killed child: appends as fast as it can and tells each acknowledged MID, and each id it was
-// given, by its standard output.
-TEST(SqliteStoreChild, DISABLED_AppendsUntilKilled) {
-  const char* dir = std::getenv("MAILREEVE_KILL_DIR");
-  ASSERT_NE(dir, nullptr);
-  asio::io_context io(1);
-  log::NullLogger logger;
-  SystemClock clock;
-  auto opened = OpenSqliteStore({.dir = dir, .id_block = 50}, io.get_executor(), logger, clock);
-  ASSERT_TRUE(opened) << opened.error().ToString();
-  auto& store = **opened;
-  struct Child {
-    static void Tell(char what, uint64_t number) {
-      char line[32];
-      const int size =
-          std::snprintf(line, sizeof line, "%c%lu\n", what, static_cast<unsigned long>(number));
-      if (write(3, line, static_cast<size_t>(size)) != size) _exit(1);
-    }
-    static io::Task<void> Work(Store& to) {
-      while (true) {
-        const auto mid = to.NextMid();
-        if (mid == 0) {
-          co_await io::Sleep(std::chrono::milliseconds(1));
-          continue;
-        }
-        Tell('i', mid);
-        if (!co_await to.Append(RecordOf(mid))) _exit(1);
-        Tell('a', mid);
-        if (!co_await to.AppendEvents(
-                mid, {EventAt(RecordOf(mid).received, EventKind::kDelivered, "d")}))
-          _exit(1);
-        Tell('e', mid);
-      }
-    }
-  };
-  for (int i = 0; i < 20; ++i)
-    asio::co_spawn(io, Child::Work(store), [](std::exception_ptr) { _exit(1); });
-  io.run();
-}
-
-TEST(SqliteStoreKilled, NothingAcknowledgedIsLostAndNothingIsHalfThere) {
-  TempDir dir;
-  std::set<uint64_t> given, appended, with_event;
-  std::random_device seed;
-  std::mt19937 random(seed());
-  for (int round = 0; round < 20; ++round) {
-    int channel[2];
-    ASSERT_EQ(pipe(channel), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-      dup2(channel[1], 3);
-      close(channel[0]);
-      if (channel[1] != 3) close(channel[1]);
-      setenv("MAILREEVE_KILL_DIR", dir.path().c_str(), 1);
-      execl("/proc/self/exe", "child", "--gtest_filter=SqliteStoreChild.*",
-            "--gtest_also_run_disabled_tests", "--gtest_brief=1", nullptr);
-      _exit(127);
-    }
-    close(channel[1]);
-    const size_t lines = random() % 400 + 1;
-    const useconds_t pause = random() % 20000;
-    std::string text;
-    char buffer[4096];
-    bool killed = false;
-    while (true) {
-      const ssize_t got = read(channel[0], buffer, sizeof buffer);
-      if (got <= 0) break;
-      text.append(buffer, static_cast<size_t>(got));
-      if (!killed && static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) >= lines) {
-        usleep(pause);
-        kill(child, SIGKILL);
-        killed = true;
-      }
-    }
-    close(channel[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << status << " " << text;
-
-    size_t start = 0;
-    while (true) {
-      const size_t end = text.find('\n', start);
-      if (end == std::string::npos) break;
-      const uint64_t number = std::stoull(text.substr(start + 1, end - start - 1));
-      if (text[start] == 'i')
-        EXPECT_TRUE(given.insert(number).second) << "MID " << number << " was given twice";
-      if (text[start] == 'a') appended.insert(number);
-      if (text[start] == 'e') with_event.insert(number);
-      start = end + 1;
-    }
-
-    asio::io_context io(1);
-    log::NullLogger logger;
-    SystemClock clock;
-    auto opened = OpenSqliteStore({.dir = dir.path()}, io.get_executor(), logger, clock);
-    ASSERT_TRUE(opened) << opened.error().ToString();
-    std::set<uint64_t> found, found_event;
-    struct Check {
-      static io::Task<void> All(Store& store, std::set<uint64_t>& records,
-                                std::set<uint64_t>& events) {
-        Query query;
-        query.limit = 1000;
-        do {
-          auto page = co_await store.Search(query);
-          if (!page) {
-            ADD_FAILURE() << page.error().ToString();
-            co_return;
-          }
-          EXPECT_TRUE(page->coverage.complete) << page->coverage.why;
-          for (auto record : page->records) {
-            records.insert(record.mid);
-            if (record.events.size() == 2) {
-              events.insert(record.mid);
-              record.events.pop_back();
-            }
-            EXPECT_EQ(record, RecordOf(record.mid));
-          }
-          query.cursor = page->next_cursor;
-        } while (!query.cursor.empty());
-      }
-    };
-    asio::co_spawn(io, Check::All(**opened, found, found_event),
-                   [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
-    io.run();
-    opened->reset();
-    for (const uint64_t mid : appended)
-      EXPECT_TRUE(found.contains(mid)) << "MID " << mid << " was acknowledged";
-    for (const uint64_t mid : with_event)
-      EXPECT_TRUE(found_event.contains(mid)) << "the event of MID " << mid;
-
-    auto db = sql::Database::Open({.path = dir.path() + "/tracking.db"});
-    ASSERT_TRUE(db);
-    const auto number = [&db](std::string_view sql) {
-      auto query = db->Prepare(sql);
-      EXPECT_TRUE(query) << query.error().ToString();
-      auto row = query->Step();
-      EXPECT_TRUE(row && *row);
-      return query->Integer(0);
-    };
-    const auto held = static_cast<int64_t>(found.size());
-    EXPECT_EQ(number("SELECT count(*) FROM records"), held);
-    EXPECT_EQ(number("SELECT value FROM counters WHERE name = 'records'"), held);
-    int64_t postings = 0;
-    for (const uint64_t mid : found)
-      postings += static_cast<int64_t>(PostingsOf(RecordOf(mid)).size());
-    EXPECT_EQ(number("SELECT count(*) FROM postings"), postings);
-    EXPECT_EQ(number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
-              1);
-    if (testing::Test::HasFailure()) break;
-  }
-  EXPECT_GT(appended.size(), 20u);
 }
 
 }  // namespace
