@@ -159,6 +159,9 @@ TEST_F(EndsTest, KeepsTryingWithGrowingWaits) {
       }
       EXPECT_EQ(waits, (std::vector<int64_t>{1, 2, 4, 8, 8}));
       EXPECT_NE(device->status().last_error.find("connection refused"), std::string::npos);
+      co_await Until([&] {
+        return device->status().state == LinkState::kWaiting && device->status().attempts == 6;
+      });
       t.down = false;
       device->TryNow();
       EXPECT_TRUE(co_await device->WaitConnected(10s));
