@@ -388,38 +388,38 @@ TEST_F(LogFollowerTest, Journal) {
   // Stands in for journalctl: says which arguments it was given, then its lines, and ends; the
   // second time after a cursor.
   const std::string program = (folder_ / "journal").string();
-  std::ofstream(program) << R"(#!/bin/sh
-echo "$*" >> )" << (folder_ / "arguments").string()
-                         << R"(
+  std::ofstream(program) << R"sh(#!/bin/sh
+echo "$*" >> )sh" << (folder_ / "arguments").string()
+                         << R"sh(
 case "$*" in
   *after-cursor=c2*) exec sleep 1000 ;;
 esac
 echo 'not json'
-echo '{"__CURSOR":"c1","__REALTIME_TIMESTAMP":"1795494101000001","SYSLOG_IDENTIFIER":"postfix/lmtp","MESSAGE":"0A1B2C3D4E: to=<a@x>, relay=none, delay=1, delays=0/0/0/0, dsn=2.0.0, status=sent (x)"
-}'
+echo '{"__CURSOR":"c1","__REALTIME_TIMESTAMP":"1795494101000001","SYSLOG_IDENTIFIER":"postfix/lmtp","MESSAGE":"0A1B2C3D4E: to=<a@x>, relay=none, delay=1, delays=0/0/0/0, dsn=2.0.0, status=sent (x)"}'
 echo '{"__CURSOR":"c2","__REALTIME_TIMESTAMP":"1795494101000002","SYSLOG_IDENTIFIER":"postfix/lmtp","MESSAGE":[48,65,49,66,50,67,51,68,52,69,58,32,116,111,61,60,98,64,120,62,44,32,114,101,108,97,121,61,110,111,110,101,44,32,100,101,108,97,121,61,49,44,32,100,115,110,61,50,46,48,46,48,44,32,115,116,97,116,117,115,61,115,101,110,116,32,40,255,41]}'
-)";
+)sh";
   fs::permissions(program, fs::perms::owner_all);
-options_.file.path.clear();
-options_.journal.program = program;
-options_.journal.restart_delay = 1ms;
-const auto saved = [&] {
-  std::ifstream file(options_.position_file);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return text.find("\"cursor\":\"c2\"") != std::string::npos;
-};
-Follow([&](const LogFollower& f) {
-  return f.counters().lines == 2 && f.counters().read_errors == 1 && saved();
-});
-EXPECT_THAT(Events(1), ElementsAre("delivered 0", "delivered 1"));
-EXPECT_EQ(FormatTime(store_.records[1].events[1].time).substr(0, 10), "2026-11-24");
-int turns = 0;
-Follow([&](const LogFollower&) { return ++turns > 5; });
-std::ifstream arguments(folder_ / "arguments");
-std::string line, all;
-while (std::getline(arguments, line)) all += line + "\n";
-EXPECT_NE(all.find("--lines=0 SYSLOG_FACILITY=2"), std::string::npos) << all;
-EXPECT_NE(all.find("--after-cursor=c2"), std::string::npos) << all;
+  options_.file.path.clear();
+  options_.journal.program = program;
+  options_.journal.restart_delay = 1ms;
+  const auto saved = [&] {
+    std::ifstream file(options_.position_file);
+    const std::string text((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
+    return text.find("\"cursor\":\"c2\"") != std::string::npos;
+  };
+  Follow([&](const LogFollower& f) {
+    return f.counters().lines == 2 && f.counters().read_errors == 1 && saved();
+  });
+  EXPECT_THAT(Events(1), ElementsAre("delivered 0", "delivered 1"));
+  EXPECT_EQ(FormatTime(store_.records[1].events[1].time).substr(0, 10), "2026-11-24");
+  int turns = 0;
+  Follow([&](const LogFollower&) { return ++turns > 5; });
+  std::ifstream arguments(folder_ / "arguments");
+  std::string line, all;
+  while (std::getline(arguments, line)) all += line + "\n";
+  EXPECT_NE(all.find("--lines=0 SYSLOG_FACILITY=2"), std::string::npos) << all;
+  EXPECT_NE(all.find("--after-cursor=c2"), std::string::npos) << all;
 }
 
 TEST(DeliveryOptionsTest, FromSettings) {
