@@ -50,8 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
         const auto kind = static_cast<milter::Decision::Kind>((*packet)->data.size() % 6);
         if (step->kind == milter::Step::Kind::kAskStage) {
-          milter::Decision decision =
-              milter::Decision::Reply(550, (*packet)->data, (*packet)->data);
+          milter::Decision decision = milter::Decision::Reply(550, std::string((*packet)->data),
+                                                              std::string((*packet)->data));
           if (const auto out =
                   EncodeDecision(decision, step->stage, session.agreement(), options)) {
             CHECK(out->find_first_of("\r\n", 4) == std::string::npos);
