@@ -228,6 +228,7 @@ void Reading::GmimeAddresses(AddressRole role, const std::string& value) {
 void Reading::AddAddress(AddressRole role, std::string_view spec, std::string_view display,
                          std::string_view raw) {
   std::string canonical;
+  bool readable = false;
   if (!spec.empty()) {
     auto found = observable::CanonicalEmail(spec);
     if (!found && static_cast<unsigned char>(spec.back()) >= 0x80) {
@@ -235,8 +236,12 @@ void Reading::AddAddress(AddressRole role, std::string_view spec, std::string_vi
     }
     if (!found) {
       Oddity("address:malformed");
+      // Real mail is sent from "a@x,com". Such a text is no observable, but it can be searched for
+      // as it stands.
+      if (LooksLikeAddress(spec)) canonical = AsciiLower(ToValidUtf8(spec));
     } else {
       canonical = *std::move(found);
+      readable = true;
     }
   }
   // Once for each role; one that could not be read is told apart by how it was written.
@@ -260,7 +265,7 @@ void Reading::AddAddress(AddressRole role, std::string_view spec, std::string_vi
       if (shown && *shown != canonical) Oddity("display_name:other_address");
     }
   }
-  if (!canonical.empty()) AddDomain(observable::EmailDomain(canonical));
+  if (readable) AddDomain(observable::EmailDomain(canonical));
   address.address = std::move(canonical);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 
 // This program is its own cage: started with kCageArgument it runs the child's side (main, below).
@@ -273,7 +274,11 @@ TEST(CageOptions, SurviveTheirEncoding) {
 }
 
 TEST(InspectionOptions, HaveTheirDefaultsFromTheSchema) {
-  const auto snapshot = settings::Snapshot::Defaults(settings::Schema::Builtin(), "gateway");
+  std::ifstream file(MAILREEVE_SOURCE_DIR "/schema/settings/inspection.json");
+  const std::string document((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto schema = settings::Schema::Parse({document});
+  ASSERT_TRUE(schema.has_value()) << schema.error().ToString();
+  const auto snapshot = settings::Snapshot::Defaults(*schema, "gateway");
   const InspectionOptions from = FromSettings(*snapshot), plain;
   EXPECT_EQ(from.children, plain.children);
   EXPECT_EQ(from.max_queue, plain.max_queue);
