@@ -86,9 +86,9 @@ struct GatewayModule::Found {
 
 Options FromSettings(const settings::Snapshot& snapshot) {
   Options options;
-  options.look_back = std::chrono::hours(24 * snapshot.Integer("enrich.look_back_days"));
-  options.max_sightings = static_cast<size_t>(snapshot.Integer("enrich.max_sightings"));
-  options.max_observables = static_cast<size_t>(snapshot.Integer("enrich.max_observables"));
+  options.look_back = std::chrono::hours(24 * snapshot.Integer("relay.look_back_days"));
+  options.max_sightings = static_cast<size_t>(snapshot.Integer("relay.max_sightings"));
+  options.max_observables = static_cast<size_t>(snapshot.Integer("relay.max_observables"));
   options.forward_address = snapshot.Text("remediation.forward_address");
   return options;
 }
