@@ -2,9 +2,11 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import ssl
 import stat
+import tempfile
 
 import pytest
 
@@ -18,9 +20,15 @@ except Exception as error:  # pylint: disable=broad-except
 
 
 @pytest.fixture
-def response(tmp_path):
-    with Response(tmp_path / "response") as running:
-        yield running
+def response():
+    # The program runs as an unprivileged user, who may not reach pytest's own folders.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mailreeve-response-"))
+    folder.chmod(0o755)
+    try:
+        with Response(folder / "response") as running:
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_first_user_is_told_once_and_state_survives(response):

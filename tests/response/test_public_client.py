@@ -106,5 +106,5 @@ def test_reads_modules_profile_and_devices(connect):
     assert client.profile.whoami()["user"]["user-name"] == "admin"
     device = client.sse_device.post({"name": "mx1"})
     assert client.sse_device.get_by_id(device["id"])["name"] == "mx1"
-    assert client.sse_device.token(device["id"])["token"]
+    assert client.sse_device.token(device["id"], {})["token"]
     assert client.sse_device.delete(device["id"])["state"] == "removed"
