@@ -15,7 +15,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -35,17 +37,52 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
-bool ReadAll(void* to, size_t size) {
-  auto* at = static_cast<char*>(to);
-  while (size > 0) {
-    const ssize_t got = read(kCageDescriptor, at, size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    at += got;
-    size -= static_cast<size_t>(got);
+// Reads frames with as few calls as can be: a call costs more than reading a small message takes.
+class FrameReader {
+ public:
+  bool Read(std::string& frame, uint64_t max) {
+    uint32_t size = 0;
+    if (!Take(&size, sizeof size) || size > max) return false;
+    frame.resize(size);
+    return Take(frame.data(), size);
   }
-  return true;
-}
+
+ private:
+  static ssize_t Receive(char* to, size_t size) {
+    while (true) {
+      const ssize_t got = read(kCageDescriptor, to, size);
+      if (got >= 0 || errno != EINTR) return got;
+    }
+  }
+
+  bool Take(void* to, size_t size) {
+    auto* at = static_cast<char*>(to);
+    while (size > 0) {
+      if (start_ == end_ && size >= sizeof buffer_) {
+        const ssize_t got = Receive(at, size);
+        if (got <= 0) return false;
+        at += got;
+        size -= static_cast<size_t>(got);
+        continue;
+      }
+      if (start_ == end_) {
+        const ssize_t got = Receive(buffer_, sizeof buffer_);
+        if (got <= 0) return false;
+        start_ = 0;
+        end_ = static_cast<size_t>(got);
+      }
+      const size_t some = std::min(size, end_ - start_);
+      std::memcpy(at, buffer_ + start_, some);
+      start_ += some;
+      at += some;
+      size -= some;
+    }
+    return true;
+  }
+
+  char buffer_[64 * 1024];
+  size_t start_ = 0, end_ = 0;
+};
 
 bool WriteAll(const char* from, size_t size) {
   while (size > 0) {
@@ -56,13 +93,6 @@ bool WriteAll(const char* from, size_t size) {
     size -= static_cast<size_t>(put);
   }
   return true;
-}
-
-bool ReadFrame(std::string& frame, uint64_t max) {
-  uint32_t size = 0;
-  if (!ReadAll(&size, sizeof size) || size > max) return false;
-  frame.resize(size);
-  return ReadAll(frame.data(), size);
 }
 
 bool WriteFrame(std::string_view frame) {
@@ -183,13 +213,28 @@ Result<CageReport> CloseCage(const CageOptions& options) {
   return report;
 }
 
-// Processor time from now on; SIGPROF ends the process when it is used up.
-void StartClock(uint64_t ms) {
-  itimerval timer{};
-  timer.it_value.tv_sec = static_cast<time_t>(ms / 1000);
-  timer.it_value.tv_usec = static_cast<suseconds_t>(ms % 1000 * 1000);
-  setitimer(ITIMER_PROF, &timer, nullptr);
-}
+// Gives each message its processor time; SIGPROF ends the process when it is used up. Setting the
+// timer is a system call, so it is set anew only when the messages since may have used a hundredth
+// of it: no more than the time that went by.
+class MessageClock {
+ public:
+  explicit MessageClock(uint64_t ms) : ms_(ms) {}
+  void Start() {
+    const auto now = std::chrono::steady_clock::now();
+    if (set_ && now - set_at_ < std::chrono::milliseconds(ms_) / 100) return;
+    itimerval timer{};
+    timer.it_value.tv_sec = static_cast<time_t>(ms_ / 1000);
+    timer.it_value.tv_usec = static_cast<suseconds_t>(ms_ % 1000 * 1000);
+    setitimer(ITIMER_PROF, &timer, nullptr);
+    set_at_ = now;
+    set_ = true;
+  }
+
+ private:
+  uint64_t ms_;
+  std::chrono::steady_clock::time_point set_at_;
+  bool set_ = false;
+};
 
 }  // namespace
 
@@ -272,7 +317,8 @@ int RunCageChild(int, char**, const MakeInspector& make) {
   signal(SIGPIPE, SIG_DFL);
   signal(SIGPROF, SIG_DFL);
   std::string frame;
-  if (!ReadFrame(frame, 64 * 1024)) return 0;
+  const auto pipe = std::make_unique<FrameReader>();
+  if (!pipe->Read(frame, 64 * 1024)) return 0;
   const auto options = DecodeCageOptions(frame);
   if (!options) return 2;
   uint64_t charsets = 0;
@@ -285,10 +331,10 @@ int RunCageChild(int, char**, const MakeInspector& make) {
   }
   report->charsets = charsets;
   if (!WriteFrame(Encode(*report))) _exit(0);
-  while (ReadFrame(frame, options->max_message_bytes)) {
-    StartClock(options->cpu_ms);
+  MessageClock clock(options->cpu_ms);
+  while (pipe->Read(frame, options->max_message_bytes)) {
+    clock.Start();
     const std::string answer = inspect(frame);
-    StartClock(0);
     if (!WriteFrame(answer)) break;
     // A large message must not keep its memory until the next large one.
     if (frame.capacity() > 1024 * 1024) std::string().swap(frame);

@@ -15,6 +15,9 @@
 namespace mailreeve::gateway::inspection {
 namespace {
 
+// How late a child that is overdue may be found out.
+constexpr std::chrono::milliseconds kWatchInterval{50};
+
 struct Job {
   explicit Job(const io::Executor& executor, std::string text)
       : message(std::move(text)), done(executor) {}
@@ -57,9 +60,8 @@ struct InspectionPool::State {
 
   // One child at a time and the message it has.
   struct Worker {
-    explicit Worker(const io::Executor& executor) : watchdog(executor) {}
     std::unique_ptr<ChildProcess> child;
-    asio::steady_timer watchdog;
+    std::optional<std::chrono::steady_clock::time_point> deadline;  // of what it was asked last
     bool overdue = false;
     uint64_t messages = 0;
     std::chrono::milliseconds backoff{0};
@@ -67,6 +69,7 @@ struct InspectionPool::State {
   };
 
   io::Task<void> Run(Worker& worker);
+  io::Task<void> Watch();
   io::Task<Result<void>> StartChild(Worker& worker);
   io::Task<Result<std::string>> Exchange(Worker& worker, std::string_view frame,
                                          uint64_t max_answer, std::chrono::milliseconds limit);
@@ -106,8 +109,9 @@ size_t InspectionPool::ready_children() const {
 }
 
 void InspectionPool::Start() {
+  if (state_->workers.empty()) state_->scope.Spawn("inspection watch", state_->Watch());
   while (state_->workers.size() < state_->options.children) {
-    auto& worker = state_->workers.emplace_back(state_->executor);
+    auto& worker = state_->workers.emplace_back();
     state_->scope.Spawn("inspection", state_->Run(worker));
   }
 }
@@ -216,6 +220,20 @@ io::Task<Result<void>> InspectionPool::State::StartChild(Worker& worker) {
   co_return Result<void>();
 }
 
+// Kills the children that are overdue, which ends what waits for them. One timer for all: arming
+// one for each message would be a system call each.
+io::Task<void> InspectionPool::State::Watch() {
+  while (!stopped) {
+    co_await io::Sleep(kWatchInterval);
+    const auto now = std::chrono::steady_clock::now();
+    for (Worker& worker : workers) {
+      if (worker.child == nullptr || !worker.deadline || now < *worker.deadline) continue;
+      worker.overdue = true;
+      worker.child->Kill();
+    }
+  }
+}
+
 // Sends a frame and reads one. The watchdog kills the child, which ends the read.
 io::Task<Result<std::string>> InspectionPool::State::Exchange(Worker& worker,
                                                               std::string_view frame,
@@ -223,18 +241,11 @@ io::Task<Result<std::string>> InspectionPool::State::Exchange(Worker& worker,
                                                               std::chrono::milliseconds limit) {
   ChildProcess& child = *worker.child;
   worker.overdue = false;
-  worker.watchdog.expires_after(limit);
-  // `worker` and its child outlive the handler: it is cancelled before this returns, and tests its
-  // error first.
-  worker.watchdog.async_wait([&worker](io::error_code error) {
-    if (error || worker.child == nullptr) return;
-    worker.overdue = true;
-    worker.child->Kill();
-  });
+  worker.deadline = std::chrono::steady_clock::now() + limit;
   struct Disarm {
-    asio::steady_timer& timer;
-    ~Disarm() { timer.cancel(); }
-  } disarm{worker.watchdog};
+    Worker& worker;
+    ~Disarm() { worker.deadline.reset(); }
+  } disarm{worker};
 
   const auto size = static_cast<uint32_t>(frame.size());
   const std::array<asio::const_buffer, 2> out = {asio::buffer(&size, sizeof size),

@@ -275,7 +275,8 @@ TEST(CageOptions, SurviveTheirEncoding) {
 
 TEST(InspectionOptions, HaveTheirDefaultsFromTheSchema) {
   std::ifstream file(MAILREEVE_SOURCE_DIR "/schema/settings/inspection.json");
-  const std::string document((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string document((std::istreambuf_iterator<char>(file)),
+                             std::istreambuf_iterator<char>());
   const auto schema = settings::Schema::Parse({document});
   ASSERT_TRUE(schema.has_value()) << schema.error().ToString();
   const auto snapshot = settings::Snapshot::Defaults(*schema, "gateway");
