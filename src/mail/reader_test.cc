@@ -183,6 +183,22 @@ TEST(Reader, DecodesSubjects) {
   EXPECT_THAT(two.oddities, Contains("duplicate:subject"));
 }
 
+TEST(Reader, ReadsDates) {
+  const auto date = [](std::string_view text) {
+    const auto found = Read("Date: " + std::string(text) + "\n\n").date;
+    return found ? FormatTime(*found) : std::string();
+  };
+  EXPECT_EQ(date("Tue, 13 Jan 2026 10:00:00 -0800 (PST)"), "2026-01-13T18:00:00.000Z");
+  EXPECT_EQ(date("13-Jan-26 10:00 EST"), "2026-01-13T15:00:00.000Z");
+  EXPECT_EQ(date("Jan 13 2026 10:00:60 +0000"), "2026-01-13T10:00:59.000Z");
+  EXPECT_EQ(date("13 Jan 9999 10:00:00+0100"), "9999-01-13T09:00:00.000Z");
+  for (const char* bad :
+       {"", "31 Feb 2026 10:00:00", "1 Jan 0 10:00:00", "1 Jan 2026 25:00", "1 Jan 2026 +1:", ":",
+        "-:", "1 Jan 99999 10:00", "1 Jan 2026 1:99999999999"}) {
+    EXPECT_EQ(date(bad), "") << bad;
+  }
+}
+
 TEST(Reader, ReadsEveryNameOfAnAttachment) {
   EXPECT_THAT(NamesOf("Content-Disposition: attachment; filename=a.txt; filename*=utf-8''b.exe"),
               UnorderedElementsAre("a.txt", "b.exe"));

@@ -129,6 +129,7 @@ std::optional<Time> ReadDate(std::string_view value) {
         word = word.substr(0, sign);
       }
       const auto parts = Split(word, ':');
+      if (parts.size() < 2) return std::nullopt;  // the colon stood behind the sign
       const auto h = Digits(parts[0], 2), m = Digits(parts[1], 2);
       if (!h || !m) return std::nullopt;
       hour = *h;
