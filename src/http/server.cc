@@ -9,6 +9,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -147,7 +148,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     aborted_ = true;
     if (wire_) wire_->Close();
     if (upgraded_abort_) upgraded_abort_();
-    cancel_handler_.emit(asio::cancellation_type::terminal);
+    CancelHandler();
   }
   // Ends it when nothing runs.
   void StopSoon() {
@@ -167,6 +168,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     timed_out_ = false;
     deadline_ = SteadyClock::now() + limit;
     if (deadline_ < armed_until_) Wait();
+  }
+  void CancelHandler() {
+    // On the executor, since co_spawn of Boost 1.81 otherwise passes on a bare pointer; and only
+    // while the handler runs, since afterwards its slot points to what is gone.
+    asio::dispatch(state_->scope.executor(), [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self && self->handler_runs_) {
+        self->cancel_handler_->emit(asio::cancellation_type::terminal);
+      }
+    });
   }
   void Disarm() {
     deadline_ = SteadyClock::time_point::max();
@@ -194,7 +205,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         if (wire_) wire_->Cancel();
         break;
       case Phase::kHandler:
-        cancel_handler_.emit(asio::cancellation_type::terminal);
+        CancelHandler();
         break;
       case Phase::kIdle:
       case Phase::kWrite:
@@ -382,9 +393,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   io::Task<Response> Handle(Request request) {
     const std::string id = request.request_id, method = request.method;
     Arm(Phase::kHandler, state_->limits.handler_timeout);
+    cancel_handler_.emplace();
+    handler_runs_ = true;
     auto [thrown, response] =
         co_await asio::co_spawn(wire_->get_executor(), state_->router.Dispatch(std::move(request)),
-                                asio::bind_cancellation_slot(cancel_handler_.slot(), io::kTuple));
+                                asio::bind_cancellation_slot(cancel_handler_->slot(), io::kTuple));
+    handler_runs_ = false;
     const bool too_slow = timed_out_;
     Arm(Phase::kWrite, state_->limits.write_timeout);
     if (too_slow) {
@@ -427,9 +441,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (aborted_) co_return;
     if (state_->stopping) StopSoon();
     const std::string id = request.request_id;
+    cancel_handler_.emplace();
+    handler_runs_ = true;
     auto [thrown] = co_await asio::co_spawn(
         state_->scope.executor(), route.handler(std::move(request), std::move(upgraded->socket)),
-        asio::bind_cancellation_slot(cancel_handler_.slot(), io::kTuple));
+        asio::bind_cancellation_slot(cancel_handler_->slot(), io::kTuple));
+    handler_runs_ = false;
     if (thrown && !aborted_) LogThrown(thrown, id, "WEBSOCKET");
   }
 
@@ -518,7 +535,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   beast::flat_buffer buffer_;
   std::string remote_address_;
   PeerIdentity identity_;
-  asio::cancellation_signal cancel_handler_;
+  std::optional<asio::cancellation_signal> cancel_handler_;  // a new one for each handler
+  bool handler_runs_ = false;
   std::function<void()> upgraded_abort_;
   std::function<io::Task<void>(uint16_t, std::string)> upgraded_close_;
 };
