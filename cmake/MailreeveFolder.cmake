@@ -61,7 +61,7 @@ function(mailreeve_pch target)
   endif()
 endfunction()
 
-# mailreeve_program(NAME SOURCES... DEPS folders LIBS targets): a program of apps/, bench/, fuzz/ or tests/.
+# mailreeve_program(NAME SOURCES... DEPS folders LIBS targets): a program of apps/, benchmarks/, fuzz/ or tests/.
 function(mailreeve_program name)
   cmake_parse_arguments(P "" "" "SOURCES;DEPS;LIBS" ${ARGN})
   add_executable(${name} ${P_SOURCES})

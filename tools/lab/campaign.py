@@ -60,7 +60,7 @@ def message(number, recipients, when, url=URL):
                 "\n--=_campaign\nContent-Type: application/pdf; name=\"invoice-84213.pdf\"\n"
                 "Content-Disposition: attachment; filename=\"invoice-84213.pdf\"\nContent-Transfer-Encoding: base64\n\n" +
                 pdf + "--=_campaign--\n")
-    raw = "\n".join(head) + "\n\n" + body
+    raw = "\n".join(head) + "\n\n" + body.rstrip("\n") + "\n"
     return sender, raw.replace("\n", "\r\n").encode()
 
 

@@ -67,7 +67,7 @@ class Site:
                   "master_password_file": str(self.folder / "gateway" / "master.secret")},
             smtp_port=self.smtp_port,
             settings={"mail.internal_domains": [self.domain], "remediation.forward_address": self.soc,
-                      "remediation.attempts": 2, "remediation.retry_delay_ms": 500})
+                      "remediation.attempts": 2, "remediation.retry_delay": 500})
         shutil.copy(self.dovecot.secret_file, self.folder / "gateway" / "master.secret")
         self.gateway.start()
         self.postfix = Postfix(str(self.folder / "postfix"), smtp_port=self.smtp_port, milters=[self.gateway.milter],
@@ -211,6 +211,7 @@ def check_mailboxes(sites, before, planted):
                     now.remove(key(message))
                 else:
                     missing += 1
+                    print(f"demo: missing from {user}: {message['folder']} {message['message_id']}", file=sys.stderr)
             left += sum(1 for m in site.dovecot.list(user) if is_campaign(m))
     return left, missing
 
@@ -288,7 +289,7 @@ def job(options, say, base, started, cleanup):
 
     # Users act before anybody knows.
     mover, deleter = planted[3], planted[4]
-    mover["site"].dovecot.move(mover["recipients"][0], mover["message_id"], "Archive/Müll 2026")
+    mover["site"].dovecot.move(mover["recipients"][0], mover["message_id"], "Archiv Müll 2026")
     deleter["site"].dovecot.delete(deleter["recipients"][0], deleter["message_id"])
     before = {user: site.dovecot.list(user) for site in sites for user in site.users}
     say.step(f"{mover['recipients'][0]} moved a copy, {deleter['recipients'][0]} deleted one; "

@@ -122,7 +122,7 @@ class Response(Process):
 
     def _check(self):
         if self.process.poll() is not None:
-            raise self._failed(f"ended with {self.process.returncode}")
+            raise util.Ended(f"{self.name} ended with {self.process.returncode}")
         return True
 
     def api(self, token=None):
@@ -178,7 +178,7 @@ class Gateway(Process):
 
     def _check(self):
         if self.process.poll() is not None:
-            raise self._failed(f"ended with {self.process.returncode}")
+            raise util.Ended(f"{self.name} ended with {self.process.returncode}")
         return True
 
     def api(self):

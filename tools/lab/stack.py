@@ -37,7 +37,7 @@ class Stack:
         self.dovecot = Dovecot(str(self.folder / "dovecot"), users=self.users + [self.soc])
         (self.smtp_port,) = util.free_ports(1)
         self.settings = {"mail.internal_domains": [domain], "remediation.forward_address": self.soc,
-                         "remediation.attempts": 2, "remediation.retry_delay_ms": 300, **(settings or {})}
+                         "remediation.attempts": 2, "remediation.retry_delay": 300, **(settings or {})}
         self.name, self.register, self.build = name, register, build
         self.gateway = self.postfix = self.admin = self.device_id = None
 

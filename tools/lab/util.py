@@ -27,6 +27,10 @@ def free_ports(count):
     return ports
 
 
+class Ended(RuntimeError):
+    """What is waited for can no longer come."""
+
+
 def wait_for(what, test, seconds=30, every=0.05):
     """Calls test() until it answers something true, and answers that; RuntimeError naming `what` after `seconds`."""
     end = time.monotonic() + seconds
@@ -36,6 +40,8 @@ def wait_for(what, test, seconds=30, every=0.05):
             got = test()
             if got:
                 return got
+        except Ended:
+            raise
         except Exception as error:  # the server is not there yet
             last = error
         if time.monotonic() >= end:

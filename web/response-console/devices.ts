@@ -109,7 +109,7 @@ export class MrDevices extends MrElement {
                 </td>
                 <td>${device.type}</td>
                 <td>${device.version ?? ''}</td>
-                <td class="mono">${device.ip_address ?? ''}</td>
+                <td class="mono">${device.ip ?? ''}</td>
                 <td>${when(device.last_seen)}</td>
                 <td class="mono">${device.id}</td>
                 <td><button class="quiet" aria-label=${text('devices.removeLabel', {name: device.name})}

@@ -38,8 +38,8 @@ const held = {oldest: '2026-11-01T00:00:00.000Z', newest: '2026-11-24T09:05:00.0
 // State of one fake response.
 export function fakeResponse({southDown = false, signedIn = false} = {}) {
   const state = {signedIn, plans: new Map(), batches: new Map(), calls: [], devices: [
-    {id: north.module_instance_id, name: 'gateway-north', type: 'Email gateway', version: '0.1.0', status: 'connected', ip_address: '192.0.2.10', last_seen: '2026-11-24T09:05:00.000Z'},
-    {id: south.module_instance_id, name: 'gateway-south', type: 'Email gateway', version: '0.1.0', status: southDown ? 'disconnected' : 'connected', ip_address: '192.0.2.11', last_seen: '2026-11-24T08:00:00.000Z'},
+    {id: north.module_instance_id, name: 'gateway-north', type: 'Email gateway', version: '0.1.0', status: 'connected', ip: '192.0.2.10', last_seen: '2026-11-24T09:05:00.000Z'},
+    {id: south.module_instance_id, name: 'gateway-south', type: 'Email gateway', version: '0.1.0', status: southDown ? 'disconnected' : 'connected', ip: '192.0.2.11', last_seen: '2026-11-24T08:00:00.000Z'},
   ]};
   const session = {access_token: 't', token_type: 'bearer', expires_in: 600, scopes: [], user: {id: 'u', name: 'admin', email: 'admin@example.test', role: 'admin'}};
   const ok = (body, status = 200) => ({status, body});
