@@ -203,4 +203,18 @@ export const en = {
   'event.remediation_refused': 'Remediation refused',
   'event.remediation_unreachable': 'Mailbox unreachable',
   'event.restored': 'Restored',
+
+  'why.not_delivered': 'This gateway has not seen it delivered to this recipient.',
+  'why.digest_unknown': 'Its content was not digested, so it cannot be told from others.',
+  'why.digest_differs': 'A message with the same Message-ID has other content; it was left alone.',
+  'why.own_forward': 'This is the copy that remediation forwarded for examination; it is kept.',
+  'why.no_such_mailbox': 'The mail store knows no such mailbox.',
+  'why.login_refused': 'The mail store refused the log-in.',
+  'why.denied_by_store': 'The mail store denied the act.',
+  'why.not_reachable': 'The mail store could not be reached.',
+  'why.forward_not_accepted': 'The forward was not accepted, so nothing was deleted.',
+  'why.forward_failed': 'The forward failed.',
+  'why.folders_unreadable': 'Some folders could not be read.',
+  'why.still_there': 'It is still there after the removal.',
+  'why.uidvalidity_changed': 'The folder was rebuilt meanwhile.',
 } as const;

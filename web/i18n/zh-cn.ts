@@ -205,4 +205,18 @@ export const zhCN: Record<Key, string> = {
   'event.remediation_refused': '补救被拒绝',
   'event.remediation_unreachable': '邮箱无法访问',
   'event.restored': '已恢复',
+
+  'why.not_delivered': '本网关未见其投递给该收件人。',
+  'why.digest_unknown': '未记录内容摘要，无法与其他邮件区分。',
+  'why.digest_differs': '存在相同 Message-ID 但内容不同的邮件，未作处理。',
+  'why.own_forward': '这是补救为调查而转发的副本，予以保留。',
+  'why.no_such_mailbox': '邮件存储中没有该邮箱。',
+  'why.login_refused': '邮件存储拒绝登录。',
+  'why.denied_by_store': '邮件存储拒绝执行该操作。',
+  'why.not_reachable': '无法访问邮件存储。',
+  'why.forward_not_accepted': '转发未被接受，因此未删除任何内容。',
+  'why.forward_failed': '转发失败。',
+  'why.folders_unreadable': '部分文件夹无法读取。',
+  'why.still_there': '移除后仍然存在。',
+  'why.uidvalidity_changed': '文件夹在此期间被重建。',
 };

@@ -46,7 +46,7 @@ export class MrInvestigate extends MrElement {
       .numbers strong { font-size: 22px; }
       tr.chosen td { background: var(--mr-accent-soft); }
       td.subject { min-width: 200px; max-width: 320px; overflow-wrap: anywhere; }
-      td.people { overflow-wrap: anywhere; min-width: 150px; }
+      td.people { overflow-wrap: anywhere; min-width: 190px; }
       .actions { position: sticky; bottom: 0; background: var(--mr-surface); border-top: 1px solid var(--mr-line);
         margin: 12px -20px -18px; padding: 12px 20px; border-radius: 0 0 12px 12px; }
       .columns { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }

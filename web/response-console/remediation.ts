@@ -182,7 +182,7 @@ export class MrRemediation extends MrElement {
                   <td><bdi>${receipt.recipient}</bdi></td>
                   <td>
                     <span class=${receipt.result}><strong>${textOf(`outcome.${receipt.result}`, receipt.result)}</strong></span>
-                    ${receipt.detail ? html`<br><span class="soft small">${receipt.detail}</span>` : ''}
+                    ${reasonOf(receipt) ? html`<br><span class="soft small">${reasonOf(receipt)}</span>` : ''}
                   </td>
                   <td>${receipt.forwarded ? text('job.yes') : text('job.no')}</td>
                   <td><bdi>${receipt.subject}</bdi></td>
@@ -271,6 +271,11 @@ export class MrRemediation extends MrElement {
     this.phase = 'idle';
     this.parts = [];
   };
+}
+
+// Why a mailbox was not dealt with, in the reader's language where there is a text for the reason.
+function reasonOf(receipt: Receipt): string {
+  return receipt.why ? textOf(`why.${receipt.why}`, receipt.detail || receipt.why) : '';
 }
 
 // A cell that a spreadsheet cannot take for a formula (hostile-input.md W03).

@@ -116,7 +116,8 @@ io::Task<milter::Decision> Pipeline::OnMessage(milter::MilterMessage message) {
   record.direction = DirectionOf(record, settings->TextList("mail.internal_domains"));
   record.mid = store_.NextMid();
   mail::Event accepted;
-  accepted.time = clock_.Now();
+  // Of the same instant as its receipt: the mail server's log has whole seconds, and a delivery must not sort before it.
+  accepted.time = received;
   accepted.kind = mail::EventKind::kAccepted;
   record.events.push_back(std::move(accepted));
   const mail::Mid mid = record.mid;

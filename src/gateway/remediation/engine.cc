@@ -20,7 +20,8 @@ constexpr int kFollowRounds = 5;
 // Refusals that are known from tracking: no mailbox is asked about them.
 bool IsSettledByPlan(const PlanItem& item) {
   return item.state == MailState::kRefused &&
-         (item.reason == "not_delivered" || item.reason == "digest_unknown");
+         (item.reason == "not_delivered" || item.reason == "digest_unknown" ||
+          item.reason == "own_forward");
 }
 
 json::object LocationJson(const mailbox::Location& location, const std::string& digest) {

@@ -415,6 +415,17 @@ io::Task<Result<std::vector<std::string>>> Journal::OpenBatches() {
   });
 }
 
+io::Task<Result<std::optional<std::string>>> Journal::ForwardRecipient(std::string message_id) {
+  co_return co_await pool_.Run([this, message_id]() -> Result<std::optional<std::string>> {
+    // Kept without the angle brackets.
+    if (message_id.size() < 2) return std::nullopt;
+    TRY(auto select, db_.Prepare("SELECT recipient FROM forward WHERE message_id = ?1"));
+    TRY(const bool row, select.Bind(1, message_id.substr(1, message_id.size() - 2)).Step());
+    if (!row) return std::nullopt;
+    return std::optional<std::string>(select.Text(0));
+  });
+}
+
 io::Task<Result<void>> Journal::Prune(Time plans, Time batches) {
   co_return co_await pool_.Run([this, plans, batches]() -> Result<void> {
     TRY(auto old, db_.Prepare("DELETE FROM plan WHERE expires < ?1"));

@@ -188,6 +188,8 @@ io::Task<Result<Plan>> Remediator::MakePlan(Action action, std::vector<mail::Mid
   for (const mail::Mid mid : unique) {
     auto record = co_await i.store.Get(mid);
     if (!record) co_return Fail(std::move(record.error()).Note("MID " + std::to_string(mid)));
+    CO_TRY(const std::optional<std::string> forwarded_to,
+           co_await i.journal->ForwardRecipient(record->inspection.message_id));
     for (const mail::Recipient& recipient : record->recipients) {
       if (run->items.size() >= i.options.max_items) {
         co_return Fail(Code::kInvalid, "the plan would hold more than " +
@@ -201,7 +203,11 @@ io::Task<Result<Plan>> Remediator::MakePlan(Action action, std::vector<mail::Mid
                     .envelope_from = record->envelope_from,
                     .content_digest = record->inspection.content_digest,
                     .received = record->received};
-      if (!WasDelivered(*record, recipient.rid)) {
+      if (forwarded_to && AsciiEqualFold(*forwarded_to, recipient.address)) {
+        item.state = MailState::kRefused;
+        item.reason = "own_forward";
+        item.detail = "this is the copy that remediation forwarded for examination; it is kept";
+      } else if (!WasDelivered(*record, recipient.rid)) {
         item.state = MailState::kRefused;
         item.reason = "not_delivered";
         item.detail = "this gateway has not seen it delivered to this recipient (" +
@@ -299,6 +305,7 @@ io::Task<Result<std::string>> Remediator::Execute(std::string plan_id, std::stri
       co_return Fail(Code::kInvalid, "forward_to: must be a plain e-mail address");
     std::set<mail::Mid> messages;
     for (const PlanItem& item : plan.items) {
+      if (item.reason == "own_forward") continue;
       if (AsciiEqualFold(item.recipient, forward_to)) {
         co_return Fail(
             Code::kInvalid,
