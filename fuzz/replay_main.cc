@@ -1,4 +1,5 @@
-// Runs a fuzz target over files and folders of files: seeds and found crashes stay regression tests without libFuzzer.
+// Runs a fuzz target over files and folders of files: seeds and found crashes stay regression tests
+// without libFuzzer.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -14,7 +15,8 @@ int main(int argc, char** argv) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
       if (!entry.is_regular_file()) continue;
       std::ifstream file(entry.path(), std::ios::binary);
-      const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+      const std::string bytes((std::istreambuf_iterator<char>(file)),
+                              std::istreambuf_iterator<char>());
       LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
       ++count;
     }

@@ -1,16 +1,6 @@
-// mailreeve-gateway --config FILE: stands beside the mail server. Reads the bootstrap file, builds the parts, runs until
-// SIGTERM or SIGINT. Started as `mailreeve-gateway --inspection-cage` it is the child that reads mail in the cage.
-#include <sys/stat.h>
-
-#include <CLI/CLI.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-
-#include <csignal>
-#include <iostream>
-
+// mailreeve-gateway --config FILE: stands beside the mail server. Reads the bootstrap file, builds
+// the parts, runs until SIGTERM or SIGINT. Started as `mailreeve-gateway --inspection-cage` it is
+// the child that reads mail in the cage.
 #include "audit/audit.h"
 #include "gateway/api/admin_api.h"
 #include "gateway/delivery/log_follower.h"
@@ -31,6 +21,15 @@
 #include "settings/bootstrap.h"
 #include "settings/settings.h"
 
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <iostream>
+
 namespace {
 
 using namespace mailreeve;
@@ -39,7 +38,8 @@ using namespace mailreeve::gateway;
 constexpr std::chrono::milliseconds kStopGrace{5000};
 
 struct Config {
-  std::string name, state_folder, settings_file, log_file, admin_socket, mta_log, response_ca_file, console_url;
+  std::string name, state_folder, settings_file, log_file, admin_socket, mta_log, response_ca_file,
+      console_url;
   std::vector<std::string> milter;
   mailbox::imap::ImapOptions imap;  // no host: no mail store
   remediation::SmtpOptions smtp;
@@ -63,7 +63,8 @@ Result<Config> ReadConfig(const std::string& path) {
   TRY(out.imap.ca_file, file.Path("mailboxes.ca_file", ""));
   TRY(out.imap.master_user, file.Text("mailboxes.master_user", ""));
   TRY(const std::string separator, file.Text("mailboxes.master_separator", "*"));
-  if (separator.size() != 1) return Fail(Code::kInvalid, "mailboxes.master_separator must be one character");
+  if (separator.size() != 1)
+    return Fail(Code::kInvalid, "mailboxes.master_separator must be one character");
   out.imap.separator = separator[0];
   TRY(out.imap.secret_file, file.Path("mailboxes.master_password_file", ""));
   TRY(out.smtp.host, file.Text("forward.smtp_host", "127.0.0.1"));
@@ -121,8 +122,8 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   remediation::Options remediation_options = remediation::FromSettings(*snapshot);
   remediation_options.journal_path = config.state_folder + "/remediation.db";
   remediation_options.gateway_name = config.name;
-  TRY(auto remediator, remediation::Remediator::Open(remediation_options, *store, *mailboxes, *forwarder, *audit, clock,
-                                                     scope, *logger));
+  TRY(auto remediator, remediation::Remediator::Open(remediation_options, *store, *mailboxes,
+                                                     *forwarder, *audit, clock, scope, *logger));
 
   enrich::Options enrich_options = enrich::FromSettings(*snapshot);
   enrich_options.name = config.name;
@@ -136,8 +137,8 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   registration_options.name = config.name;
   registration_options.version = MAILREEVE_VERSION;
   registration_options.channel = channel::DeviceEndOptionsFrom(*snapshot);
-  TRY(auto registration,
-      registration::Registration::Open(registration_options, module, *audit, clock, *logger, executor));
+  TRY(auto registration, registration::Registration::Open(registration_options, module, *audit,
+                                                          clock, *logger, executor));
 
   io::Pool log_pool("mail server log", 1, 64);
   delivery::Options delivery_options = delivery::Options::FromSettings(*snapshot);
@@ -146,18 +147,20 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   delivery::LogFollower follower(delivery_options, *store, log_pool, clock, *logger);
 
   TRY(auto milter, milter::Server::Listen(milter_options, pipeline, scope, *logger));
-  api::AdminApi admin({.name = config.name, .version = MAILREEVE_VERSION}, module, *store, pipeline, *milter, &follower,
-                      *registration, running, clock);
-  TRY(const http::ListenAddress admin_address, http::ParseListenAddress("unix:" + config.admin_socket));
-  TRY(auto admin_server,
-      http::Server::Listen(admin_address, nullptr, admin.router(), http::ServerLimits{}, scope, *logger));
+  api::AdminApi admin({.name = config.name, .version = MAILREEVE_VERSION}, module, *store, pipeline,
+                      *milter, &follower, *registration, running, clock);
+  TRY(const http::ListenAddress admin_address,
+      http::ParseListenAddress("unix:" + config.admin_socket));
+  TRY(auto admin_server, http::Server::Listen(admin_address, nullptr, admin.router(),
+                                              http::ServerLimits{}, scope, *logger));
 
   scope.Spawn("mail server log", follower.Run());
-  scope.Spawn("resume remediation", [](remediation::Remediator& r, log::Logger& log) -> io::Task<void> {
-    if (auto resumed = co_await r.Resume(); !resumed) {
-      log.Error("remediation_not_resumed", {{"error", resumed.error().ToString()}});
-    }
-  }(*remediator, *logger));
+  scope.Spawn("resume remediation",
+              [](remediation::Remediator& r, log::Logger& log) -> io::Task<void> {
+                if (auto resumed = co_await r.Resume(); !resumed) {
+                  log.Error("remediation_not_resumed", {{"error", resumed.error().ToString()}});
+                }
+              }(*remediator, *logger));
   registration->Start();
 
   asio::signal_set signals(context, SIGTERM, SIGINT);
@@ -186,11 +189,14 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == inspection::kCageArgument) {
     return inspection::RunCageChild(argc, argv);
   }
-  CLI::App app("Mailreeve gateway: inspects and tracks mail beside the mail server, and takes it back out of mailboxes.");
+  CLI::App app(
+      "Mailreeve gateway: inspects and tracks mail beside the mail server, and takes it back out "
+      "of mailboxes.");
   std::string config;
   bool check = false;
   app.add_option("--config", config, "bootstrap file (TOML)")->required();
-  app.add_flag("--check-config", check, "read bootstrap file and settings, say what is wrong, and end");
+  app.add_flag("--check-config", check,
+               "read bootstrap file and settings, say what is wrong, and end");
   app.set_version_flag("--version", "mailreeve-gateway " MAILREEVE_VERSION);
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);

@@ -1,22 +1,20 @@
-// mailreeve-response --config FILE: the threat-response platform. Reads the bootstrap file, builds the service, runs until
-// SIGTERM or SIGINT.
-#include <CLI/CLI.hpp>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-
-#include <sys/stat.h>
-
-#include <csignal>
-#include <iostream>
-
+// mailreeve-response --config FILE: the threat-response platform. Reads the bootstrap file, builds
+// the service, runs until SIGTERM or SIGINT.
 #include "http/listen_address.h"
 #include "json/json.h"
 #include "log/log.h"
 #include "response/api/service.h"
 #include "settings/bootstrap.h"
 #include "settings/settings.h"
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <iostream>
 
 namespace {
 
@@ -60,10 +58,11 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   const auto logger = log::MakeLogger(config.log_file, log::Level::kInfo);
   const SystemClock clock;
   asio::io_context context(1);
-  TRY(auto service, response::api::Service::Start(std::move(config.service), snapshot, clock, *logger,
-                                                  context.get_executor()));
+  TRY(auto service, response::api::Service::Start(std::move(config.service), snapshot, clock,
+                                                  *logger, context.get_executor()));
   if (!service->first_password().empty()) {
-    std::cout << json::Serialize(json::object{{"first_user", "admin"}, {"password", service->first_password().Reveal()}})
+    std::cout << json::Serialize(json::object{{"first_user", "admin"},
+                                              {"password", service->first_password().Reveal()}})
               << std::endl;
   }
   asio::signal_set signals(context, SIGTERM, SIGINT);
@@ -84,7 +83,8 @@ int main(int argc, char** argv) {
   std::string config;
   bool check = false;
   app.add_option("--config", config, "bootstrap file (TOML)")->required();
-  app.add_flag("--check-config", check, "read bootstrap file and settings, say what is wrong, and end");
+  app.add_flag("--check-config", check,
+               "read bootstrap file and settings, say what is wrong, and end");
   app.set_version_flag("--version", "mailreeve-response " MAILREEVE_VERSION);
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);

@@ -1,10 +1,11 @@
-// Any bytes as one message of the device channel: never a crash, and what decodes encodes to the same frames again.
+// Any bytes as one message of the device channel: never a crash, and what decodes encodes to the
+// same frames again.
+#include "base/check.h"
+#include "channel/frame.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "base/check.h"
-#include "channel/frame.h"
 
 using namespace mailreeve;
 

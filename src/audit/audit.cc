@@ -1,5 +1,8 @@
 #include "audit/audit.h"
 
+#include "base/random.h"
+#include "base/text.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -7,17 +10,14 @@
 #include <cstring>
 #include <mutex>
 
-#include "base/random.h"
-#include "base/text.h"
-
 namespace mailreeve::audit {
 
 json::object ToJson(const Entry& given) {
   // Names come from outside; one ill-formed byte would make the line unreadable.
   Entry entry = given;
-  for (std::string* text :
-       {&entry.actor.kind, &entry.actor.id, &entry.actor.name, &entry.origin.address, &entry.origin.channel,
-        &entry.origin.request_id, &entry.object.type, &entry.object.id, &entry.message}) {
+  for (std::string* text : {&entry.actor.kind, &entry.actor.id, &entry.actor.name,
+                            &entry.origin.address, &entry.origin.channel, &entry.origin.request_id,
+                            &entry.object.type, &entry.object.id, &entry.message}) {
     *text = ToValidUtf8(*text);
   }
   json::object out;
@@ -65,7 +65,8 @@ class FileLog final : public Log {
 
  private:
   tl::unexpected<Error> Failed(const char* doing) {
-    return Fail(Code::kUnavailable, std::string(doing) + " audit log '" + path_ + "': " + std::strerror(errno));
+    return Fail(Code::kUnavailable,
+                std::string(doing) + " audit log '" + path_ + "': " + std::strerror(errno));
   }
 
   const int fd_;
@@ -85,7 +86,9 @@ bool EndsInsideLine(int fd) {
 
 Result<std::unique_ptr<Log>> OpenFileLog(const std::string& path, const Clock& clock) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  if (fd < 0) return Fail(Code::kUnavailable, "cannot open audit log '" + path + "': " + std::strerror(errno));
+  if (fd < 0)
+    return Fail(Code::kUnavailable,
+                "cannot open audit log '" + path + "': " + std::strerror(errno));
   return std::make_unique<FileLog>(fd, path, clock, EndsInsideLine(fd));
 }
 

@@ -1,15 +1,16 @@
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "base/result.h"
 #include "base/time.h"
 #include "json/json.h"
 
-// The audit trail: one entry for every act that changes something (registration, token, action on mail, setting).
-// The shape of an entry is final (docs/audit.md); a tamper-evident log is put under it later.
+#include <memory>
+#include <string>
+#include <vector>
+
+// The audit trail: one entry for every act that changes something (registration, token, action on
+// mail, setting). The shape of an entry is final (docs/audit.md); a tamper-evident log is put under
+// it later.
 namespace mailreeve::audit {
 
 struct Entry {
@@ -45,8 +46,8 @@ class Log {
   virtual Result<void> Append(Entry entry) = 0;
 };
 
-// JSON lines appended to `path` (0640), each synced. kUnavailable when the file cannot be written: the act that asked
-// for the entry must then fail too.
+// JSON lines appended to `path` (0640), each synced. kUnavailable when the file cannot be written:
+// the act that asked for the entry must then fail too.
 Result<std::unique_ptr<Log>> OpenFileLog(const std::string& path, const Clock& clock);
 
 // Keeps entries in memory: for tests.

@@ -26,7 +26,9 @@ std::string Encode64(std::string_view bytes, const char* alphabet, bool pad) {
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
   size_t i = 0;
-  const auto at = [&](size_t k) { return static_cast<uint32_t>(static_cast<unsigned char>(bytes[k])); };
+  const auto at = [&](size_t k) {
+    return static_cast<uint32_t>(static_cast<unsigned char>(bytes[k]));
+  };
   for (; i + 2 < bytes.size(); i += 3) {
     const uint32_t v = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
     out.push_back(alphabet[v >> 18]);
@@ -104,8 +106,8 @@ bool ConstantTimeEqual(std::string_view a, std::string_view b) {
   volatile unsigned char different = a.size() == b.size() ? 0 : 1;
   const size_t length = a.size() < b.size() ? a.size() : b.size();
   for (size_t i = 0; i < length; ++i) {
-    different = static_cast<unsigned char>(different | (static_cast<unsigned char>(a[i]) ^
-                                                        static_cast<unsigned char>(b[i])));
+    different = static_cast<unsigned char>(
+        different | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
   }
   return different == 0;
 }

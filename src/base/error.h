@@ -8,8 +8,9 @@
 // The one error type of Mailreeve.
 //
 // Threads: a value; share copies freely.
-// Errors carry a closed code (mapped once to HTTP in http/status.h and once to SMTP in gateway/pipeline), a sentence
-// that says what went wrong and what to do, and notes added on the way up ("reading settings file /x").
+// Errors carry a closed code (mapped once to HTTP in http/status.h and once to SMTP in
+// gateway/pipeline), a sentence that says what went wrong and what to do, and notes added on the
+// way up ("reading settings file /x").
 namespace mailreeve {
 
 enum class Code {

@@ -1,12 +1,12 @@
 #include "base/random.h"
 
+#include "base/bytes.h"
+#include "base/check.h"
+
 #include <sys/random.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include "base/bytes.h"
-#include "base/check.h"
 
 namespace mailreeve {
 

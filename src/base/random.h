@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string>
 
-// Random bytes of the operating system (getrandom(2)); fit for keys and tokens. Thread-safe. Aborts the program when
-// the kernel cannot give any, since nothing safe can be done without.
+// Random bytes of the operating system (getrandom(2)); fit for keys and tokens. Thread-safe. Aborts
+// the program when the kernel cannot give any, since nothing safe can be done without.
 namespace mailreeve {
 
 std::string RandomBytes(size_t count);

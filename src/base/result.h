@@ -1,10 +1,11 @@
 #pragma once
 
-#include <tl/expected.hpp>
-
 #include "base/error.h"
 
-// Result<T>: a value or an Error. Every function that can fail returns one; nothing in src/ throws for bad input.
+#include <tl/expected.hpp>
+
+// Result<T>: a value or an Error. Every function that can fail returns one; nothing in src/ throws
+// for bad input.
 //
 //   Result<int> Parse(std::string_view text);
 //   Result<int> Twice(std::string_view text) {
@@ -27,16 +28,17 @@ inline tl::unexpected<Error> Fail(Error error) { return tl::unexpected<Error>(st
 #define MAILREEVE_CONCAT_(a, b) a##b
 #define MAILREEVE_CONCAT(a, b) MAILREEVE_CONCAT_(a, b)
 
-#define MAILREEVE_TRY_(tmp, decl, expr, ret)                        \
-  auto tmp = (expr);                                                \
-  if (!tmp) [[unlikely]]                                            \
+#define MAILREEVE_TRY_(tmp, decl, expr, ret)                          \
+  auto tmp = (expr);                                                  \
+  if (!tmp) [[unlikely]]                                              \
     ret ::tl::unexpected<::mailreeve::Error>(std::move(tmp).error()); \
   decl = *std::move(tmp)
 #define MAILREEVE_TRY_VOID_(tmp, expr, ret) \
   if (auto tmp = (expr); !tmp) [[unlikely]] \
   ret ::tl::unexpected<::mailreeve::Error>(std::move(tmp).error())
 
-// TRY(auto x, F());  CO_TRY(auto x, co_await G());  for Result<void>: TRY_VOID(F());  CO_TRY_VOID(co_await G());
+// TRY(auto x, F());  CO_TRY(auto x, co_await G());  for Result<void>: TRY_VOID(F());
+// CO_TRY_VOID(co_await G());
 #define TRY(decl, ...) \
   MAILREEVE_TRY_(MAILREEVE_CONCAT(try_, __COUNTER__), decl, (__VA_ARGS__), return)
 #define CO_TRY(decl, ...) \

@@ -6,8 +6,8 @@
 
 namespace mailreeve {
 
-// Text that must not reach logs, errors or JSON: it has no stream operator, no formatter and no implicit conversion,
-// and wipes its memory when it goes.
+// Text that must not reach logs, errors or JSON: it has no stream operator, no formatter and no
+// implicit conversion, and wipes its memory when it goes.
 class Secret {
  public:
   Secret() = default;

@@ -37,7 +37,8 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
 
 namespace {
 
-// Length of the well-formed sequence at `pos`, or 0; `bad` is then the length of the maximal ill-formed part.
+// Length of the well-formed sequence at `pos`, or 0; `bad` is then the length of the maximal
+// ill-formed part.
 size_t SequenceLength(std::string_view s, size_t pos, size_t& bad) {
   const auto at = [&](size_t i) -> unsigned {
     return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u;
@@ -133,7 +134,9 @@ void AppendUtf8(std::string& out, char32_t c) {
 char32_t NextCodePoint(std::string_view text, size_t& pos) {
   size_t bad = 0;
   const size_t length = SequenceLength(text, pos, bad);
-  const auto at = [&](size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+  const auto at = [&](size_t i) {
+    return static_cast<char32_t>(static_cast<unsigned char>(text[i]));
+  };
   const size_t p = pos;
   switch (length) {
     case 1:

@@ -16,8 +16,8 @@ Time SystemClock::Now() const {
 std::string FormatTime(Time time) {
   using namespace std::chrono;
   static constexpr Time kLow{sys_days{year{0} / 1 / 1}};
-  static constexpr Time kHigh{sys_days{year{9999} / 12 / 31} + hours{23} + minutes{59} + seconds{59} +
-                              milliseconds{999}};
+  static constexpr Time kHigh{sys_days{year{9999} / 12 / 31} + hours{23} + minutes{59} +
+                              seconds{59} + milliseconds{999}};
   time = std::clamp(time, kLow, kHigh);
   const auto day = floor<days>(time);
   const year_month_day date{day};
@@ -59,7 +59,8 @@ Result<Time> ParseTime(std::string_view text) {
       text[13] != ':' || text[16] != ':') {
     return bad();
   }
-  const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
+  const year_month_day date{year{y}, month{static_cast<unsigned>(mo)},
+                            day{static_cast<unsigned>(d)}};
   if (!date.ok() || h > 23 || mi > 59 || s > 60) return bad();
   size_t pos = 19;
   int64_t micros = 0;

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <chrono>
 #include <string>
 #include <string_view>
-
-#include "base/result.h"
 
 // Wall-clock time as every part of Mailreeve keeps it: UTC, microseconds.
 namespace mailreeve {
@@ -37,11 +37,12 @@ class FakeClock final : public Clock {
   Time now_;
 };
 
-// ISO 8601, UTC, milliseconds: "2026-01-02T03:04:05.678Z" (threat-response-api.md 0.2). Years outside 0..9999 are
-// clamped, so the answer always has this shape.
+// ISO 8601, UTC, milliseconds: "2026-01-02T03:04:05.678Z" (threat-response-api.md 0.2). Years
+// outside 0..9999 are clamped, so the answer always has this shape.
 std::string FormatTime(Time time);
 
-// Reads ISO 8601 with 0 to 9 fractional digits and "Z" or an offset "+hh:mm". Error kInvalid says what is wrong.
+// Reads ISO 8601 with 0 to 9 fractional digits and "Z" or an offset "+hh:mm". Error kInvalid says
+// what is wrong.
 Result<Time> ParseTime(std::string_view text);
 
 int64_t ToEpochMillis(Time time);

@@ -72,7 +72,8 @@ uint64_t WireReader::NumberUpTo(uint64_t max) {
 }
 
 Result<void> WireReader::Finish(std::string_view what) const {
-  if (!ok_) return Fail(Code::kCorrupt, std::string(what) + ": bytes are cut short or out of range");
+  if (!ok_)
+    return Fail(Code::kCorrupt, std::string(what) + ": bytes are cut short or out of range");
   if (!rest_.empty()) return Fail(Code::kCorrupt, std::string(what) + ": bytes left over");
   return {};
 }

@@ -1,16 +1,18 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "base/result.h"
-
-// A small binary encoding for what crosses process borders or goes on disk: unsigned LEB128 numbers and
-// length-prefixed byte strings. Field order is the format; a version number comes first in each document.
+// A small binary encoding for what crosses process borders or goes on disk: unsigned LEB128 numbers
+// and length-prefixed byte strings. Field order is the format; a version number comes first in each
+// document.
 //
-// WireReader trusts nothing: every length is checked against what is left before memory is taken, and the first
-// error sticks, so a decoder may read all its fields and test ok() once. Not thread-safe; the reader borrows its input.
+// WireReader trusts nothing: every length is checked against what is left before memory is taken,
+// and the first error sticks, so a decoder may read all its fields and test ok() once. Not
+// thread-safe; the reader borrows its input.
 namespace mailreeve {
 
 class WireWriter {

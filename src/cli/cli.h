@@ -2,11 +2,12 @@
 
 #include <ostream>
 
-// The `mailreeve` command. Texts follow the language of LC_ALL, LC_MESSAGES or LANG: 简体中文 for zh, else English.
+// The `mailreeve` command. Texts follow the language of LC_ALL, LC_MESSAGES or LANG: 简体中文 for
+// zh, else English.
 //
 // Exit status (also in the manual page):
-//   0 done; 1 the gateway reported a failure; 2 wrong usage or input; 3 the gateway cannot be reached; 4 not found;
-//   5 no answer in time.
+//   0 done; 1 the gateway reported a failure; 2 wrong usage or input; 3 the gateway cannot be
+//   reached; 4 not found; 5 no answer in time.
 namespace mailreeve::cli {
 
 inline constexpr int kExitDone = 0;

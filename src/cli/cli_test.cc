@@ -39,7 +39,8 @@ TEST_F(Cli, WrongUsageIsTwo) {
 TEST_F(Cli, HelpIsDone) {
   const Said said = RunWith({"--help"});
   EXPECT_EQ(said.exit, kExitDone);
-  for (const char* command : {"status", "register", "deregister", "track", "message", "device", "version"}) {
+  for (const char* command :
+       {"status", "register", "deregister", "track", "message", "device", "version"}) {
     EXPECT_NE(said.out.find(command), std::string::npos) << command;
   }
 }
@@ -60,7 +61,8 @@ TEST_F(Cli, RegisterWantsAToken) {
   const Said said = RunWith({"register", "--server", "https://response.example"});
   EXPECT_EQ(said.exit, kExitUsage);
   EXPECT_NE(said.err.find("--token"), std::string::npos);
-  EXPECT_EQ(RunWith({"register", "--server", "https://x", "--token-file", "/nonexistent"}).exit, kExitUsage);
+  EXPECT_EQ(RunWith({"register", "--server", "https://x", "--token-file", "/nonexistent"}).exit,
+            kExitUsage);
 }
 
 TEST_F(Cli, CompletionAndManualNameEveryCommandAndOption) {
@@ -71,7 +73,8 @@ TEST_F(Cli, CompletionAndManualNameEveryCommandAndOption) {
   EXPECT_NE(RunWith({"completion", "fish"}).out.find("-l sender"), std::string::npos);
   const std::string manual = RunWith({"manual"}).out;
   EXPECT_EQ(manual.find(".TH MAILREEVE 1"), 0u);
-  for (const char* text : {"mailreeve track", "\\-\\-token\\-file", "EXIT STATUS", "MAILREEVE_SOCKET"}) {
+  for (const char* text :
+       {"mailreeve track", "\\-\\-token\\-file", "EXIT STATUS", "MAILREEVE_SOCKET"}) {
     EXPECT_NE(manual.find(text), std::string::npos) << text;
   }
 }

@@ -10,7 +10,8 @@ namespace {
 
 std::vector<const CLI::App*> Commands(const CLI::App& app) {
   std::vector<const CLI::App*> out;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) out.push_back(command);
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    out.push_back(command);
   return out;
 }
 
@@ -31,7 +32,8 @@ std::string LongNames(const CLI::App& app) {
 }
 
 std::string Quoted(std::string text) {
-  for (size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) text.replace(at, 1, "'\\''");
+  for (size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4)
+    text.replace(at, 1, "'\\''");
   return "'" + text + "'";
 }
 
@@ -54,9 +56,11 @@ void AppendOptions(std::string& out, const CLI::App& app) {
   for (const CLI::Option* option : Options(app)) {
     std::string names;
     for (const auto& name : option->get_snames()) names += (names.empty() ? "\\-" : ", \\-") + name;
-    for (const auto& name : option->get_lnames()) names += (names.empty() ? "\\-\\-" : ", \\-\\-") + Troff(name);
+    for (const auto& name : option->get_lnames())
+      names += (names.empty() ? "\\-\\-" : ", \\-\\-") + Troff(name);
     out += ".TP\n\\fB" + names + "\\fR";
-    if (option->get_items_expected_max() > 0) out += " \\fI" + Troff(option->get_type_name()) + "\\fR";
+    if (option->get_items_expected_max() > 0)
+      out += " \\fI" + Troff(option->get_type_name()) + "\\fR";
     out += "\n" + Troff(option->get_description()) + "\n";
   }
 }
@@ -75,7 +79,8 @@ std::string BashCompletion(const CLI::App& app) {
          "    case ${COMP_WORDS[i]} in -*) ;; *) command=${COMP_WORDS[i]}; break ;; esac\n  done\n"
          "  case $command in\n" +
          cases + "    *) words='" + commands + " " + LongNames(app) +
-         "' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -F _mailreeve mailreeve\n";
+         "' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -F "
+         "_mailreeve mailreeve\n";
 }
 
 std::string ZshCompletion(const CLI::App& app) {
@@ -83,7 +88,9 @@ std::string ZshCompletion(const CLI::App& app) {
   for (const CLI::App* command : Commands(app)) {
     out += "    " + Quoted(command->get_name() + ":" + command->get_description()) + "\n";
   }
-  out += "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n  case $words[2] in\n";
+  out +=
+      "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n  case $words[2] "
+      "in\n";
   for (const CLI::App* command : Commands(app)) {
     out += "    " + command->get_name() + ") compadd -- " + LongNames(*command) + " ;;\n";
   }
@@ -97,8 +104,9 @@ std::string FishCompletion(const CLI::App& app) {
            Quoted(command->get_description()) + "\n";
     for (const CLI::Option* option : Options(*command)) {
       for (const auto& name : option->get_lnames()) {
-        out += "complete -c mailreeve -n '__fish_seen_subcommand_from " + command->get_name() + "' -l " + name +
-               (option->get_items_expected_max() > 0 ? " -r" : "") + " -d " + Quoted(option->get_description()) + "\n";
+        out += "complete -c mailreeve -n '__fish_seen_subcommand_from " + command->get_name() +
+               "' -l " + name + (option->get_items_expected_max() > 0 ? " -r" : "") + " -d " +
+               Quoted(option->get_description()) + "\n";
       }
     }
   }
@@ -107,17 +115,21 @@ std::string FishCompletion(const CLI::App& app) {
 
 std::string ManualPage(const CLI::App& app) {
   std::string out =
-      ".TH MAILREEVE 1 \"\" \"Mailreeve\" \"Mailreeve manual\"\n.SH NAME\nmailreeve \\- command line of the Mailreeve "
-      "e-mail gateway\n.SH SYNOPSIS\n\\fBmailreeve\\fR [\\fIoptions\\fR] \\fIcommand\\fR [\\fIoptions\\fR]\n"
+      ".TH MAILREEVE 1 \"\" \"Mailreeve\" \"Mailreeve manual\"\n.SH NAME\nmailreeve \\- command "
+      "line of the Mailreeve "
+      "e-mail gateway\n.SH SYNOPSIS\n\\fBmailreeve\\fR [\\fIoptions\\fR] \\fIcommand\\fR "
+      "[\\fIoptions\\fR]\n"
       ".SH DESCRIPTION\n" +
       Troff(app.get_description()) + "\n.SH OPTIONS\n";
   AppendOptions(out, app);
   out += ".SH COMMANDS\n";
   for (const CLI::App* command : Commands(app)) {
-    out += ".SS \"mailreeve " + Troff(command->get_name()) + "\"\n" + Troff(command->get_description()) + "\n";
+    out += ".SS \"mailreeve " + Troff(command->get_name()) + "\"\n" +
+           Troff(command->get_description()) + "\n";
     for (const CLI::Option* option : command->get_options()) {
       if (!option->get_lnames().empty() || !option->get_snames().empty()) continue;
-      out += ".TP\n\\fI" + Troff(option->get_name()) + "\\fR\n" + Troff(option->get_description()) + "\n";
+      out += ".TP\n\\fI" + Troff(option->get_name()) + "\\fR\n" + Troff(option->get_description()) +
+             "\n";
     }
     AppendOptions(out, *command);
   }
@@ -125,8 +137,10 @@ std::string ManualPage(const CLI::App& app) {
       ".SH EXIT STATUS\n"
       ".TP\n0\ndone\n.TP\n1\nthe gateway reported a failure\n.TP\n2\nwrong usage or input\n"
       ".TP\n3\nthe gateway cannot be reached\n.TP\n4\nnot found\n.TP\n5\nno answer in time\n"
-      ".SH ENVIRONMENT\n.TP\n\\fBMAILREEVE_SOCKET\\fR\nthe administration socket, when \\-\\-socket is not given\n"
-      ".TP\n\\fBLC_ALL\\fR, \\fBLC_MESSAGES\\fR, \\fBLANG\\fR\na value that begins with zh gives Chinese texts\n"
+      ".SH ENVIRONMENT\n.TP\n\\fBMAILREEVE_SOCKET\\fR\nthe administration socket, when "
+      "\\-\\-socket is not given\n"
+      ".TP\n\\fBLC_ALL\\fR, \\fBLC_MESSAGES\\fR, \\fBLANG\\fR\na value that begins with zh gives "
+      "Chinese texts\n"
       ".SH FILES\n.TP\n\\fI/run/mailreeve/gateway.sock\\fR\nthe default administration socket\n";
   return out;
 }

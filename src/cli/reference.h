@@ -6,7 +6,8 @@ namespace CLI {
 class App;
 }
 
-// Shell completion and manual page, written from the commands and options themselves so that they cannot go stale.
+// Shell completion and manual page, written from the commands and options themselves so that they
+// cannot go stale.
 namespace mailreeve::cli {
 
 std::string BashCompletion(const CLI::App& app);

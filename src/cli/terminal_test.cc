@@ -9,7 +9,10 @@ TEST(TerminalText, LetsNoEscapeSequenceThrough) {
   EXPECT_EQ(TerminalText("a\x1b]0;pwned\x07z"), "a\xEF\xBF\xBD]0;pwned\xEF\xBF\xBDz");
   EXPECT_EQ(TerminalText("one\r\ntwo\tthree"), "one  two three");
   EXPECT_EQ(TerminalText("exe\xE2\x80\xAEtxt"), "exe\xEF\xBF\xBDtxt");  // U+202E
-  EXPECT_EQ(TerminalText("\xC2\x9B" "2J"), "\xEF\xBF\xBD" "2J");         // C1 CSI
+  EXPECT_EQ(TerminalText("\xC2\x9B"
+                         "2J"),
+            "\xEF\xBF\xBD"
+            "2J");  // C1 CSI
   EXPECT_EQ(TerminalText("\xff"), "\xEF\xBF\xBD");
   EXPECT_EQ(TerminalText("Grüße 包裹"), "Grüße 包裹");
 }

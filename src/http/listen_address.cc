@@ -6,8 +6,10 @@ namespace mailreeve::http {
 
 Result<ListenAddress> ParseListenAddress(std::string_view text) {
   const auto bad = [&] {
-    return Fail(Code::kInvalid, "not a listening address such as 127.0.0.1:8443, [::1]:8443 or unix:/run/x.sock: '" +
-                                    std::string(text.substr(0, 200)) + "'");
+    return Fail(
+        Code::kInvalid,
+        "not a listening address such as 127.0.0.1:8443, [::1]:8443 or unix:/run/x.sock: '" +
+            std::string(text.substr(0, 200)) + "'");
   };
   ListenAddress out;
   if (text.substr(0, 5) == "unix:") {
@@ -26,7 +28,8 @@ Result<ListenAddress> ParseListenAddress(std::string_view text) {
   }
   unsigned number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (host.empty() || error != std::errc() || end != port.data() + port.size() || number > 65535) return bad();
+  if (host.empty() || error != std::errc() || end != port.data() + port.size() || number > 65535)
+    return bad();
   out.host = host;
   out.port = static_cast<uint16_t>(number);
   return out;

@@ -1,6 +1,8 @@
 #pragma once
 
 // Names of Boost.Asio that every unit of the house uses.
+#include "base/result.h"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -8,8 +10,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
-
-#include "base/result.h"
 
 namespace mailreeve {
 namespace asio = boost::asio;
@@ -20,8 +20,9 @@ namespace mailreeve::io {
 using boost::system::error_code;
 using Executor = asio::any_io_executor;
 
-// A coroutine. Parameters are taken by value, or by reference to an object that outlives the call; never a capturing
-// lambda coroutine that does not outlive its await; no lock or thread_local across a co_await.
+// A coroutine. Parameters are taken by value, or by reference to an object that outlives the call;
+// never a capturing lambda coroutine that does not outlive its await; no lock or thread_local
+// across a co_await.
 template <class T>
 using Task = asio::awaitable<T>;
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <exception>
-#include <optional>
+#include "io/event.h"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "io/event.h"
+#include <exception>
+#include <optional>
 
 namespace mailreeve::io {
 
@@ -27,12 +27,13 @@ Task<Settled<T>> Settle(Task<Result<T>> task) {
   co_return out;
 }
 
-// Runs `task` for at most `limit`: its result, or kTimeout naming `doing` after the task was cancelled and has ended.
-// What the task throws reaches the caller at once.
+// Runs `task` for at most `limit`: its result, or kTimeout naming `doing` after the task was
+// cancelled and has ended. What the task throws reaches the caller at once.
 //
 //   auto greeting = co_await io::WithDeadline(ReadLine(stream), 30s, "reading the greeting");
 template <class T>
-Task<Result<T>> WithDeadline(Task<Result<T>> task, std::chrono::nanoseconds limit, std::string doing) {
+Task<Result<T>> WithDeadline(Task<Result<T>> task, std::chrono::nanoseconds limit,
+                             std::string doing) {
   using namespace asio::experimental::awaitable_operators;
   auto first = co_await (Settle(std::move(task)) || Sleep(limit));
   if (first.index() == 0) {
@@ -40,9 +41,11 @@ Task<Result<T>> WithDeadline(Task<Result<T>> task, std::chrono::nanoseconds limi
     if (settled.thrown) std::rethrow_exception(settled.thrown);
     co_return *std::move(settled.result);
   }
-  co_return Fail(Code::kTimeout, doing + ": no answer within " +
-                                     std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()) +
-                                     " ms");
+  co_return Fail(
+      Code::kTimeout,
+      doing + ": no answer within " +
+          std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()) +
+          " ms");
 }
 
 }  // namespace mailreeve::io

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <boost/asio/steady_timer.hpp>
-
 #include "io/asio.h"
+
+#include <boost/asio/steady_timer.hpp>
 
 namespace mailreeve::io {
 

@@ -1,13 +1,13 @@
 #include "io/file.h"
 
+#include "base/random.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include "base/random.h"
 
 namespace mailreeve::io {
 namespace {
@@ -39,7 +39,8 @@ Result<std::string> ReadFile(const std::string& path, size_t max_bytes) {
     if (got == 0) return bytes;
     bytes.append(buffer, static_cast<size_t>(got));
     if (bytes.size() > max_bytes) {
-      return Fail(Code::kLimited, "file '" + path + "' is longer than " + std::to_string(max_bytes) + " bytes");
+      return Fail(Code::kLimited,
+                  "file '" + path + "' is longer than " + std::to_string(max_bytes) + " bytes");
     }
   }
 }
@@ -72,7 +73,9 @@ Result<void> WriteFileAtomically(const std::string& path, std::string_view bytes
     return failed;
   }
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const std::string folder = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path.substr(0, slash);
   Descriptor parent{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (parent.fd < 0 || ::fsync(parent.fd) != 0) return Failed("cannot sync folder", folder);
   return {};
@@ -81,7 +84,8 @@ Result<void> WriteFileAtomically(const std::string& path, std::string_view bytes
 Result<void> MakeFolders(const std::string& path, mode_t mode) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string part = path.substr(0, slash);
-    if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) return Failed("cannot make folder", part);
+    if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST)
+      return Failed("cannot make folder", part);
     if (slash == std::string::npos) break;
   }
   struct stat info {};

@@ -1,22 +1,23 @@
 #pragma once
 
+#include "io/asio.h"
+#include "log/log.h"
+
+#include <boost/asio/cancellation_signal.hpp>
+
 #include <functional>
 #include <list>
 #include <memory>
 #include <string>
 
-#include <boost/asio/cancellation_signal.hpp>
-
-#include "io/asio.h"
-#include "log/log.h"
-
 namespace mailreeve::io {
 
-// Owns background tasks: counts them, cancels them, waits for them, logs what they throw. Nothing in Mailreeve is
-// spawned outside a Scope.
+// Owns background tasks: counts them, cancels them, waits for them, logs what they throw. Nothing
+// in Mailreeve is spawned outside a Scope.
 //
 // Threads: use from the executor's one thread only.
-// Ownership: the Scope must outlive its tasks: co_await Join() (or run the io_context dry) before destroying it.
+// Ownership: the Scope must outlive its tasks: co_await Join() (or run the io_context dry) before
+// destroying it.
 //
 //   io::Scope scope(executor, logger);
 //   scope.Spawn("heartbeat", Heartbeat(*this));
@@ -30,8 +31,8 @@ class Scope {
   Scope& operator=(const Scope&) = delete;
   ~Scope();
 
-  // Starts `task`. An exception ends the task and is logged under `name`; cancellation is not an error.
-  // After Cancel() nothing is started any more and the task is dropped.
+  // Starts `task`. An exception ends the task and is logged under `name`; cancellation is not an
+  // error. After Cancel() nothing is started any more and the task is dropped.
   void Spawn(std::string name, Task<void> task);
 
   // Asks every task to stop: its pending operation ends with operation_aborted.

@@ -59,7 +59,8 @@ Result<TlsContext> MakeTlsServer(const TlsServerOptions& options) {
     tls->load_verify_file(options.client_ca_file, error);
     TRY_VOID(Step(error, "client certificate authority", options.client_ca_file));
     tls->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
-    // A resumed session would carry on with a certificate that has expired meanwhile, and without its verified chain.
+    // A resumed session would carry on with a certificate that has expired meanwhile, and without
+    // its verified chain.
     SSL_CTX_set_session_cache_mode(tls->native_handle(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(tls->native_handle(), SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(tls->native_handle(), 0);

@@ -1,17 +1,18 @@
 #pragma once
 
-#include <memory>
-#include <string>
+#include "io/asio.h"
 
 #include <boost/asio/ssl/context.hpp>
 
-#include "io/asio.h"
+#include <memory>
+#include <string>
 
 namespace mailreeve::io {
 
 using TlsContext = std::shared_ptr<asio::ssl::context>;
 
-// TLS 1.2 and later, no renegotiation, no compression. Paths are PEM files; an empty path means "not used".
+// TLS 1.2 and later, no renegotiation, no compression. Paths are PEM files; an empty path means
+// "not used".
 struct TlsClientOptions {
   std::string ca_file;           // trust only this; empty: the system's store
   std::string certificate_file;  // our own certificate chain, for mutual TLS

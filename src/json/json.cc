@@ -27,8 +27,8 @@ std::string Kind(const value& v) {
 }
 
 tl::unexpected<Error> Wrong(std::string_view path, std::string_view wanted, const value& got) {
-  return Fail(Code::kInvalid, (path.empty() ? std::string("the document") : std::string(path)) + ": must be " +
-                                  std::string(wanted) + ", is " + Kind(got));
+  return Fail(Code::kInvalid, (path.empty() ? std::string("the document") : std::string(path)) +
+                                  ": must be " + std::string(wanted) + ", is " + Kind(got));
 }
 
 tl::unexpected<Error> Missing(std::string_view path, std::string_view key) {
@@ -86,8 +86,9 @@ void WritePretty(std::string& out, const value& v, size_t indent) {
 
 Result<value> Parse(std::string_view text, const Limits& limits) {
   if (text.size() > limits.max_bytes) {
-    return Fail(Code::kLimited, "JSON document of " + std::to_string(text.size()) + " bytes; at most " +
-                                    std::to_string(limits.max_bytes) + " are taken");
+    return Fail(Code::kLimited, "JSON document of " + std::to_string(text.size()) +
+                                    " bytes; at most " + std::to_string(limits.max_bytes) +
+                                    " are taken");
   }
   boost::json::parse_options options;
   options.max_depth = limits.max_depth;
@@ -95,14 +96,16 @@ Result<value> Parse(std::string_view text, const Limits& limits) {
   boost::system::error_code error;
   const size_t read = parser.write_some(text.data(), text.size(), error);
   if (!error && text.substr(read).find_first_not_of(" \t\r\n") != std::string_view::npos) {
-    return Fail(Code::kInvalid, "not JSON: text after the document at byte " + std::to_string(read));
+    return Fail(Code::kInvalid,
+                "not JSON: text after the document at byte " + std::to_string(read));
   }
   if (!error) parser.finish(error);
   if (error == boost::json::error::too_deep) {
     return Fail(Code::kLimited, "JSON nested deeper than " + std::to_string(limits.max_depth));
   }
   if (error) {
-    return Fail(Code::kInvalid, "not JSON: " + error.message() + " near byte " + std::to_string(read));
+    return Fail(Code::kInvalid,
+                "not JSON: " + error.message() + " near byte " + std::to_string(read));
   }
   value parsed = parser.release();
   if (!IsFinite(parsed)) return Fail(Code::kInvalid, "a number is out of range");

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "base/result.h"
+
+#include <boost/json.hpp>
+
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/json.hpp>
-
-#include "base/result.h"
 
 // JSON by Boost.JSON, with errors that name the path of what is wrong ("observables[3].type: …").
 // Pure functions; thread-safe.
@@ -22,7 +22,8 @@ struct Limits {
   size_t max_depth = 64;
 };
 
-// kInvalid with the offset for bad JSON, invalid UTF-8, duplicate keys kept last; kLimited when over a limit.
+// kInvalid with the offset for bad JSON, invalid UTF-8, duplicate keys kept last; kLimited when
+// over a limit.
 Result<value> Parse(std::string_view text, const Limits& limits = {});
 std::string Serialize(const value& json);
 std::string SerializePretty(const value& json);
@@ -31,11 +32,13 @@ std::string SerializePretty(const value& json);
 Result<const object*> AsObject(const value& from, std::string_view path);
 Result<const array*> AsArray(const value& from, std::string_view path);
 Result<std::string> AsString(const value& from, std::string_view path);
-Result<std::string> RequireString(const object& from, std::string_view key, std::string_view path = "");
+Result<std::string> RequireString(const object& from, std::string_view key,
+                                  std::string_view path = "");
 // Absent or null: `otherwise`.
 Result<std::string> OptionalString(const object& from, std::string_view key, std::string otherwise,
                                    std::string_view path = "");
-Result<int64_t> RequireInteger(const object& from, std::string_view key, std::string_view path = "");
+Result<int64_t> RequireInteger(const object& from, std::string_view key,
+                               std::string_view path = "");
 Result<int64_t> OptionalInteger(const object& from, std::string_view key, int64_t otherwise,
                                 std::string_view path = "");
 Result<bool> OptionalBool(const object& from, std::string_view key, bool otherwise,

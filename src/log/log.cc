@@ -1,15 +1,14 @@
 #include "log/log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "base/text.h"
+#include "base/time.h"
 
 #include <boost/json.hpp>
+#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include "base/text.h"
-#include "base/time.h"
+#include <unistd.h>
 
 namespace mailreeve::log {
 namespace {
@@ -66,7 +65,8 @@ std::unique_ptr<Logger> MakeLogger(const std::string& path, Level least) {
       sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
     } catch (const spdlog::spdlog_ex& error) {
       // A program without its log file still has to say so somewhere.
-      auto logger = std::make_unique<SpdLogger>(std::make_shared<spdlog::sinks::stderr_sink_mt>(), least);
+      auto logger =
+          std::make_unique<SpdLogger>(std::make_shared<spdlog::sinks::stderr_sink_mt>(), least);
       logger->Error("log_file_unusable", {{"path", path}, {"error", error.what()}});
       return logger;
     }

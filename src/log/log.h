@@ -8,7 +8,8 @@
 #include <variant>
 
 // Structured log: one JSON object a line: {"time":…,"level":…,"event":"stable_name",…fields}.
-// warn: the operator can act. error: we failed a request. No message bodies, secrets or tokens in any field.
+// warn: the operator can act. error: we failed a request. No message bodies, secrets or tokens in
+// any field.
 //
 // Threads: safe. Ownership: passed by reference; outlives its users.
 //
@@ -56,8 +57,8 @@ class NullLogger final : public Logger {
   void Write(Level, std::string_view, Fields) override {}
 };
 
-// Lines on standard error, or appended to `path` when it is not empty (0640). Lines below `least` are dropped. A file that
-// cannot be opened is reported on standard error, where the lines then go.
+// Lines on standard error, or appended to `path` when it is not empty (0640). Lines below `least`
+// are dropped. A file that cannot be opened is reported on standard error, where the lines then go.
 std::unique_ptr<Logger> MakeLogger(const std::string& path, Level least);
 
 }  // namespace mailreeve::log

@@ -35,8 +35,8 @@ inline constexpr uint8_t kMaxAddressRole =
 
 struct MailAddress {
   AddressRole role = AddressRole::kFrom;
-  // Canonical observable form (docs/observables.md). Text of the shape x@y that has none ("a@x,com") stands here in
-  // lower case; empty when nothing could be read.
+  // Canonical observable form (docs/observables.md). Text of the shape x@y that has none
+  // ("a@x,com") stands here in lower case; empty when nothing could be read.
   std::string address;
   std::string display_name;  // decoded
   std::string raw;           // as written, bytes

@@ -103,7 +103,8 @@ bool IsMessageType(string_view type) {
          type == "message/news";
 }
 
-// Types whose bytes are text that may hold URLs. A multipart here is one that stands too deep to be taken apart.
+// Types whose bytes are text that may hold URLs. A multipart here is one that stands too deep to be
+// taken apart.
 bool IsTextual(string_view type, string_view sniffed) {
   return type.starts_with("multipart/") || type.starts_with("text/") || type == "application/xml" ||
          type == "application/xhtml+xml" || type == "application/json" || type == "image/svg+xml" ||

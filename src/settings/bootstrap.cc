@@ -32,7 +32,8 @@ Result<Bootstrap> Bootstrap::Parse(std::string_view text, std::string folder) {
   for (const auto& [table_name, node] : parsed.table()) {
     const toml::table* table = node.as_table();
     if (table == nullptr) {
-      return Fail(Code::kInvalid, "'" + std::string(table_name.str()) + "' stands outside a [table]");
+      return Fail(Code::kInvalid,
+                  "'" + std::string(table_name.str()) + "' stands outside a [table]");
     }
     for (const auto& [key, item] : *table) {
       Value value;
@@ -58,12 +59,14 @@ Result<Bootstrap> Bootstrap::Parse(std::string_view text, std::string folder) {
   return out;
 }
 
-Result<const Bootstrap::Value*> Bootstrap::Find(std::string_view key, Value::Kind kind, std::string_view wanted) {
+Result<const Bootstrap::Value*> Bootstrap::Find(std::string_view key, Value::Kind kind,
+                                                std::string_view wanted) {
   read_.emplace(key);
   const auto found = values_.find(key);
   if (found == values_.end()) return nullptr;
   if (found->second.kind != kind) {
-    return Fail(Code::kInvalid, name_ + ": " + std::string(key) + " must be " + std::string(wanted));
+    return Fail(Code::kInvalid,
+                name_ + ": " + std::string(key) + " must be " + std::string(wanted));
   }
   return &found->second;
 }
@@ -75,7 +78,8 @@ std::string Bootstrap::Absolute(std::string path) const {
 
 Result<std::string> Bootstrap::Text(std::string_view key) {
   TRY(const Value* value, Find(key, Value::Kind::kText, "text in quotes"));
-  if (value == nullptr) return Fail(Code::kInvalid, name_ + ": " + std::string(key) + " is missing");
+  if (value == nullptr)
+    return Fail(Code::kInvalid, name_ + ": " + std::string(key) + " is missing");
   return value->text;
 }
 
@@ -94,17 +98,19 @@ Result<std::string> Bootstrap::Path(std::string_view key, std::string otherwise)
   return Absolute(std::move(text));
 }
 
-Result<std::vector<std::string>> Bootstrap::TextList(std::string_view key, std::vector<std::string> otherwise) {
+Result<std::vector<std::string>> Bootstrap::TextList(std::string_view key,
+                                                     std::vector<std::string> otherwise) {
   TRY(const Value* value, Find(key, Value::Kind::kTextList, "a list of texts"));
   return value == nullptr ? otherwise : value->list;
 }
 
-Result<int64_t> Bootstrap::Integer(std::string_view key, int64_t otherwise, int64_t min, int64_t max) {
+Result<int64_t> Bootstrap::Integer(std::string_view key, int64_t otherwise, int64_t min,
+                                   int64_t max) {
   TRY(const Value* value, Find(key, Value::Kind::kInteger, "a whole number"));
   if (value == nullptr) return otherwise;
   if (value->integer < min || value->integer > max) {
-    return Fail(Code::kInvalid, name_ + ": " + std::string(key) + " must be from " + std::to_string(min) + " to " +
-                                    std::to_string(max));
+    return Fail(Code::kInvalid, name_ + ": " + std::string(key) + " must be from " +
+                                    std::to_string(min) + " to " + std::to_string(max));
   }
   return value->integer;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -8,18 +10,17 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
-
 namespace mailreeve::settings {
 
-// The bootstrap file of a program (TOML): addresses, paths and places of keys, nothing else; every other setting is in
-// the Snapshot. Keys are "table.key".
+// The bootstrap file of a program (TOML): addresses, paths and places of keys, nothing else; every
+// other setting is in the Snapshot. Keys are "table.key".
 //
 //   TRY(auto file, settings::Bootstrap::Load("/etc/mailreeve/gateway.toml"));
 //   TRY(std::string state, file.Text("gateway.state_folder"));
 //   TRY_VOID(file.RefuseUnread());
 //
-// Not thread-safe; read once at start. Relative paths are made absolute against the file's folder by Path().
+// Not thread-safe; read once at start. Relative paths are made absolute against the file's folder
+// by Path().
 class Bootstrap {
  public:
   // kNotFound, or kInvalid with line and column.
@@ -33,7 +34,8 @@ class Bootstrap {
   Result<std::string> Path(std::string_view key);
   // Empty stays empty: "not used".
   Result<std::string> Path(std::string_view key, std::string otherwise);
-  Result<std::vector<std::string>> TextList(std::string_view key, std::vector<std::string> otherwise);
+  Result<std::vector<std::string>> TextList(std::string_view key,
+                                            std::vector<std::string> otherwise);
   Result<int64_t> Integer(std::string_view key, int64_t otherwise, int64_t min, int64_t max);
 
   // kInvalid naming all keys that nobody asked for: a misspelt key must not be passed over.

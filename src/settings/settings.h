@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/result.h"
+#include "json/json.h"
+
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -8,11 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "base/result.h"
-#include "json/json.h"
-
-// Settings: one schema (schema/settings/*.json) describes each: name, program, type, unit, default, range, text in both
-// languages. The values in force are an immutable Snapshot; a message or request takes one and keeps it to the end.
+// Settings: one schema (schema/settings/*.json) describes each: name, program, type, unit, default,
+// range, text in both languages. The values in force are an immutable Snapshot; a message or
+// request takes one and keeps it to the end.
 //
 //   auto running = settings::Running(schema, settings::Snapshot::Defaults(schema, "gateway"));
 //   auto snapshot = running.Get();
@@ -25,7 +26,7 @@ struct Setting {
   std::string name;     // "milter.on_failure"
   std::string program;  // "gateway" or "response"
   Type type = Type::kText;
-  std::string unit;     // "ms", "bytes", "messages"; empty: none
+  std::string unit;                  // "ms", "bytes", "messages"; empty: none
   int64_t min = 0, max = 0;          // kInteger
   size_t max_length = 0;             // kText, and each item of kTextList
   std::vector<std::string> choices;  // kChoice
@@ -35,9 +36,11 @@ struct Setting {
 
 class Schema {
  public:
-  // `documents` are the files of schema/settings, each {"settings":[…]}. kInvalid names the setting that is wrong.
+  // `documents` are the files of schema/settings, each {"settings":[…]}. kInvalid names the setting
+  // that is wrong.
   static Result<Schema> Parse(const std::vector<std::string_view>& documents);
-  // The files the program was built with. Aborts when they are wrong: a test reads them at build time.
+  // The files the program was built with. Aborts when they are wrong: a test reads them at build
+  // time.
   static const Schema& Builtin();
 
   const Setting* Find(std::string_view name) const;
@@ -52,8 +55,10 @@ class Schema {
 class Snapshot {
  public:
   static std::shared_ptr<const Snapshot> Defaults(const Schema& schema, std::string_view program);
-  // {"revision":N,"values":{"milter.on_failure":"accept"}}; what is absent has its default. All errors at once, one a line.
-  static Result<std::shared_ptr<const Snapshot>> FromJson(const Schema& schema, std::string_view program,
+  // {"revision":N,"values":{"milter.on_failure":"accept"}}; what is absent has its default. All
+  // errors at once, one a line.
+  static Result<std::shared_ptr<const Snapshot>> FromJson(const Schema& schema,
+                                                          std::string_view program,
                                                           const json::value& document);
 
   // Asking for a name or type that the schema does not have is our bug and aborts.
@@ -70,9 +75,10 @@ class Snapshot {
   json::object values_;
 };
 
-// The settings file of `program` ("gateway", "response"); an empty path: the defaults. Blocking. kNotFound, kInvalid with
-// all errors, a line each.
-Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const std::string& path, std::string_view program);
+// The settings file of `program` ("gateway", "response"); an empty path: the defaults. Blocking.
+// kNotFound, kInvalid with all errors, a line each.
+Result<std::shared_ptr<const Snapshot>> LoadSnapshot(const std::string& path,
+                                                     std::string_view program);
 
 // The snapshot in force. Thread-safe; Swap is atomic.
 class Running {

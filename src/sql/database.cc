@@ -28,7 +28,8 @@ Error FromSqlite(sqlite3* db, int result, std::string_view doing) {
     default:
       break;
   }
-  return Error(code, std::string(doing) + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(result)));
+  return Error(code, std::string(doing) + ": " +
+                         (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(result)));
 }
 
 }  // namespace
@@ -115,7 +116,8 @@ std::string Statement::Text(int column) const { return Bytes(column); }
 std::string Statement::Bytes(int column) const {
   const void* bytes = sqlite3_column_blob(statement_, column);
   const int size = sqlite3_column_bytes(statement_, column);
-  return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
+  return bytes == nullptr ? std::string()
+                          : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
 }
 
 bool Statement::IsNull(int column) const {
@@ -134,8 +136,9 @@ std::optional<int64_t> Statement::OptionalInteger(int column) const {
 
 Result<Database> Database::Open(const OpenOptions& options) {
   sqlite3* db = nullptr;
-  const int flags = (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int flags =
+      (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int r = sqlite3_open_v2(options.path.c_str(), &db, flags, nullptr);
   Database opened(db);
   if (r != SQLITE_OK) return Fail(FromSqlite(db, r, "cannot open database '" + options.path + "'"));
@@ -143,7 +146,8 @@ Result<Database> Database::Open(const OpenOptions& options) {
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   if (!options.read_only) TRY_VOID(opened.Execute("PRAGMA journal_mode=WAL"));
-  TRY_VOID(opened.Execute(options.synchronous_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
+  TRY_VOID(opened.Execute(options.synchronous_full ? "PRAGMA synchronous=FULL"
+                                                   : "PRAGMA synchronous=NORMAL"));
   TRY_VOID(opened.Execute("PRAGMA foreign_keys=ON"));
   return opened;
 }
@@ -159,7 +163,8 @@ Database::~Database() { sqlite3_close_v2(db_); }
 
 Result<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  const int r = sqlite3_prepare_v2(db_, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+  const int r =
+      sqlite3_prepare_v2(db_, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   if (r != SQLITE_OK) return Fail(FromSqlite(db_, r, "SQL"));
   return Statement(db_, statement);
 }
@@ -171,21 +176,24 @@ Result<void> Database::Execute(std::string_view sql) {
   return {};
 }
 
-Result<void> Database::Migrate(std::string_view component, const std::vector<Migration>& migrations) {
-  TRY_VOID(Execute(
-      "CREATE TABLE IF NOT EXISTS schema_version (component TEXT NOT NULL, version INTEGER NOT NULL, "
-      "PRIMARY KEY (component, version))"));
+Result<void> Database::Migrate(std::string_view component,
+                               const std::vector<Migration>& migrations) {
+  TRY_VOID(
+      Execute("CREATE TABLE IF NOT EXISTS schema_version (component TEXT NOT NULL, version INTEGER "
+              "NOT NULL, "
+              "PRIMARY KEY (component, version))"));
   int64_t have = 0;
   {
-    TRY(auto query, Prepare("SELECT coalesce(max(version), 0) FROM schema_version WHERE component = ?1"));
+    TRY(auto query,
+        Prepare("SELECT coalesce(max(version), 0) FROM schema_version WHERE component = ?1"));
     TRY(const bool row, query.Bind(1, component).Step());
     if (row) have = query.Integer(0);
   }
   const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
   if (have > newest) {
-    return Fail(Code::kConflict, "the database has " + std::string(component) + " schema version " + std::to_string(have) +
-                                     ", this program knows up to " + std::to_string(newest) +
-                                     "; start a program at least as new");
+    return Fail(Code::kConflict, "the database has " + std::string(component) + " schema version " +
+                                     std::to_string(have) + ", this program knows up to " +
+                                     std::to_string(newest) + "; start a program at least as new");
   }
   for (const Migration& migration : migrations) {
     if (migration.version <= have) continue;
@@ -196,8 +204,8 @@ Result<void> Database::Migrate(std::string_view component, const std::vector<Mig
       return {};
     });
     if (!done) {
-      return Fail(std::move(done).error().Note("migration " + std::to_string(migration.version) + " " +
-                                               std::string(migration.name)));
+      return Fail(std::move(done).error().Note("migration " + std::to_string(migration.version) +
+                                               " " + std::string(migration.name)));
     }
   }
   return {};

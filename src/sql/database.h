@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/result.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,17 +10,16 @@
 #include <variant>
 #include <vector>
 
-#include "base/result.h"
-
 struct sqlite3;
 struct sqlite3_stmt;
 
-// A small face on SQLite: prepared statements, transactions, forward-only migrations. Queries are written in the SQL that
-// PostgreSQL shares (no rowid tricks; `ON CONFLICT`, `RETURNING` and `?1` parameters only), so that it can follow.
+// A small face on SQLite: prepared statements, transactions, forward-only migrations. Queries are
+// written in the SQL that PostgreSQL shares (no rowid tricks; `ON CONFLICT`, `RETURNING` and `?1`
+// parameters only), so that it can follow.
 //
-// Threads: one Database belongs to one thread at a time; open one per thread on the same file (WAL).
-// Errors: kConflict for unique and foreign keys, kUnavailable for a busy or full disk, kCorrupt for a damaged file,
-// kInternal for wrong SQL.
+// Threads: one Database belongs to one thread at a time; open one per thread on the same file
+// (WAL). Errors: kConflict for unique and foreign keys, kUnavailable for a busy or full disk,
+// kCorrupt for a damaged file, kInternal for wrong SQL.
 //
 //   TRY(auto db, sql::Database::Open({.path = "state.db"}));
 //   TRY(auto insert, db.Prepare("INSERT INTO user (id, name) VALUES (?1, ?2)"));
@@ -40,7 +41,9 @@ class Statement {
   // Parameters count from 1. A bad index shows as kInternal from Run or Step.
   Statement& Bind(int index, int64_t value);
   Statement& Bind(int index, std::string_view text);
-  Statement& Bind(int index, const std::string& text) { return Bind(index, std::string_view(text)); }
+  Statement& Bind(int index, const std::string& text) {
+    return Bind(index, std::string_view(text));
+  }
   Statement& Bind(int index, const char* text) { return Bind(index, std::string_view(text)); }
   Statement& Bind(int index, const Blob& blob);
   Statement& BindNull(int index);
@@ -49,7 +52,8 @@ class Statement {
 
   // Runs to the end and resets; rows are dropped. Answers the number of rows changed.
   Result<int64_t> Run();
-  // True: a row is there for the getters, until the next Step, Run or Reset. False: no more rows, and reset.
+  // True: a row is there for the getters, until the next Step, Run or Reset. False: no more rows,
+  // and reset.
   Result<bool> Step();
   void Reset();
 
@@ -79,7 +83,8 @@ std::vector<Migration> MigrationsOf(std::string_view component);
 
 struct OpenOptions {
   std::string path;  // a file, or ":memory:"
-  // FULL: a committed transaction survives loss of power. The default for everything that acknowledges.
+  // FULL: a committed transaction survives loss of power. The default for everything that
+  // acknowledges.
   bool synchronous_full = true;
   int busy_timeout_ms = 5000;
   bool read_only = false;
@@ -96,8 +101,9 @@ class Database {
   Result<Statement> Prepare(std::string_view sql);
   // Runs statements without parameters.
   Result<void> Execute(std::string_view sql);
-  // Applies those of `component` that are newer than what the file has, each in a transaction of its own. Components
-  // share a file without knowing each other. kConflict when the file is newer than the program.
+  // Applies those of `component` that are newer than what the file has, each in a transaction of
+  // its own. Components share a file without knowing each other. kConflict when the file is newer
+  // than the program.
   Result<void> Migrate(std::string_view component, const std::vector<Migration>& migrations);
 
   // BEGIN IMMEDIATE … COMMIT around `work`, which returns a Result<void>; ROLLBACK on its error.

@@ -1,17 +1,10 @@
-// response_driver FOLDER CONSOLE: the response API on a free loopback port, over plain HTTP, for tests/response.
+// response_driver FOLDER CONSOLE: the response API on a free loopback port, over plain HTTP, for
+// tests/response.
 //
-// Its modules are files: FOLDER/modules/<id>/<route, "/" as "_">.json is what module <id> answers, {"route": body} of each
-// call is appended to FOLDER/modules/<id>/calls.jsonl. A module without the file is unreachable; one whose file says
-// "sleep" answers too late. Prints {"port","user","password"} and ends at the end of standard input.
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/read.hpp>
-
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-
+// Its modules are files: FOLDER/modules/<id>/<route, "/" as "_">.json is what module <id> answers,
+// {"route": body} of each call is appended to FOLDER/modules/<id>/calls.jsonl. A module without the
+// file is unreachable; one whose file says "sleep" answers too late. Prints
+// {"port","user","password"} and ends at the end of standard input.
 #include "crypto/x509.h"
 #include "http/server.h"
 #include "http/static_files.h"
@@ -19,6 +12,14 @@
 #include "io/file.h"
 #include "response/api/api.h"
 #include "response/exchange/routes.h"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/read.hpp>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
 
 namespace {
 
@@ -48,7 +49,8 @@ class FileModule final : public relay::Module {
 
 class FileSource final : public modules::ModuleSource {
  public:
-  FileSource(std::string folder, std::string org_id) : folder_(std::move(folder)), org_id_(std::move(org_id)) {}
+  FileSource(std::string folder, std::string org_id)
+      : folder_(std::move(folder)), org_id_(std::move(org_id)) {}
   const modules::ModuleType& type() const override { return modules::EmailGatewayType(); }
   io::Task<Result<std::vector<modules::ModuleInstance>>> List(std::string org_id) override {
     std::vector<modules::ModuleInstance> out;
@@ -99,7 +101,8 @@ Result<void> Run(const std::string& folder, const std::string& console) {
   exchange::AuthorityEnroller enroller(std::move(authority));
   TRY(auto database, sql::Database::Open({.path = folder + "/exchange.db"}));
   TRY(auto store, exchange::Store::Open(std::move(database)));
-  exchange::Exchange exchange(std::move(store), enroller, *audit, {}, clock, *logger, context.get_executor());
+  exchange::Exchange exchange(std::move(store), enroller, *audit, {}, clock, *logger,
+                              context.get_executor());
 
   io::Scope scope(context.get_executor(), *logger);
   FileSource source(folder + "/modules", identity->organisation().id);
@@ -115,10 +118,12 @@ Result<void> Run(const std::string& folder, const std::string& console) {
   }
   http::Router registration;
   exchange::AddRegistrationRoute(registration, exchange);
-  for (const http::Route& route : registration.routes()) api.AddPublic(route.method, route.pattern, route.handler);
+  for (const http::Route& route : registration.routes())
+    api.AddPublic(route.method, route.pattern, route.handler);
   api.set_files(http::ServeFolder(console));
 
-  TRY(const auto server, http::Server::Listen({.host = "127.0.0.1"}, nullptr, api.router(), {}, scope, *logger));
+  TRY(const auto server,
+      http::Server::Listen({.host = "127.0.0.1"}, nullptr, api.router(), {}, scope, *logger));
   server->set_default_headers(api::Api::SecurityHeaders("test", false));
   std::cout << json::Serialize(json::object{
                    {"port", server->port()}, {"user", "admin"}, {"password", password.Reveal()}})

@@ -114,10 +114,8 @@ class Response(Process):
         except RuntimeError as error:
             raise self._failed(str(error)) from None
         if self.admin is None:
-            for line in first.read_text().splitlines():
-                said = json.loads(line)
-                if "first_user" in said:
-                    self.admin = (said["first_user"], said["password"])
+            said = util.wait_for("the first user", lambda: self._check() and json.loads(first.read_text().splitlines()[0]), 30)
+            self.admin = (said["first_user"], said["password"])
         return self
 
     def _check(self):

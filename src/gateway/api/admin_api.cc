@@ -1,16 +1,17 @@
 #include "gateway/api/admin_api.h"
 
-#include <charconv>
-
 #include "base/secret.h"
 #include "observable/observable.h"
+
+#include <charconv>
 
 namespace mailreeve::gateway::api {
 namespace {
 
 http::Response Failed(const Error& error) {
-  return http::Response::Json(http::StatusOf(error.code),
-                              json::object{{"error", CodeName(error.code)}, {"error_description", error.ToString()}});
+  return http::Response::Json(
+      http::StatusOf(error.code),
+      json::object{{"error", CodeName(error.code)}, {"error_description", error.ToString()}});
 }
 
 json::object CoverageJson(const tracking::Coverage& coverage) {
@@ -25,12 +26,13 @@ json::object CoverageJson(const tracking::Coverage& coverage) {
   return out;
 }
 
-Result<int64_t> ParseNumber(std::string_view name, const std::string& text, int64_t min, int64_t max) {
+Result<int64_t> ParseNumber(std::string_view name, const std::string& text, int64_t min,
+                            int64_t max) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
-    return Fail(Code::kInvalid, std::string(name) + ": must be a whole number from " + std::to_string(min) + " to " +
-                                    std::to_string(max));
+    return Fail(Code::kInvalid, std::string(name) + ": must be a whole number from " +
+                                    std::to_string(min) + " to " + std::to_string(max));
   }
   return value;
 }
@@ -48,13 +50,16 @@ Result<json::array> ReadObservables(const http::Request& request) {
     }
     if (out.empty()) {
       return Fail(Code::kInvalid,
-                  "no observable was recognised in the text; for words of a subject use the subject parameter");
+                  "no observable was recognised in the text; for words of a subject use the "
+                  "subject parameter");
     }
   }
   for (const std::string& given : request.QueryAll("observable")) {
     const size_t colon = given.find(':');
     if (colon == std::string::npos || !observable::TypeFromName(given.substr(0, colon))) {
-      return Fail(Code::kInvalid, "observable: must be type:value with a type such as url, domain, email or sha256");
+      return Fail(
+          Code::kInvalid,
+          "observable: must be type:value with a type such as url, domain, email or sha256");
     }
     out.push_back(ObservableJson(given.substr(0, colon), given.substr(colon + 1)));
   }
@@ -72,9 +77,10 @@ Result<json::object> SearchBody(const http::Request& request, size_t max_page) {
       TRY(body[name], ParseNumber(name, value, 1, INT64_MAX));
     } else if (name == "limit") {
       TRY(body[name], ParseNumber(name, value, 1, static_cast<int64_t>(max_page)));
-    } else if (name == "sender" || name == "recipient" || name == "subject" || name == "subject_match" ||
-               name == "message_id" || name == "client_address" || name == "queue_id" || name == "direction" ||
-               name == "file_name" || name == "file_sha256" || name == "event" || name == "from" || name == "until" ||
+    } else if (name == "sender" || name == "recipient" || name == "subject" ||
+               name == "subject_match" || name == "message_id" || name == "client_address" ||
+               name == "queue_id" || name == "direction" || name == "file_name" ||
+               name == "file_sha256" || name == "event" || name == "from" || name == "until" ||
                name == "cursor") {
       body[name] = value;
     } else {
@@ -111,12 +117,14 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
 }
 
 void AdminApi::On(const char* method, const char* pattern, Member member) {
-  router_.Add(method, pattern, [this, member](http::Request request) { return (this->*member)(std::move(request)); });
+  router_.Add(method, pattern, [this, member](http::Request request) {
+    return (this->*member)(std::move(request));
+  });
 }
 
 io::Task<http::Response> AdminApi::Version(http::Request) {
-  co_return http::Response::Json(200,
-                                 json::object{{"program", "mailreeve-gateway"}, {"version", options_.version}});
+  co_return http::Response::Json(
+      200, json::object{{"program", "mailreeve-gateway"}, {"version", options_.version}});
 }
 
 io::Task<http::Response> AdminApi::Status(http::Request) {
@@ -135,40 +143,40 @@ io::Task<http::Response> AdminApi::Status(http::Request) {
                 {"store_errors", log.store_errors},
                 {"read_errors", log.read_errors}};
   }
-  co_return http::Response::Json(
-      200, json::object{
-               {"program", "mailreeve-gateway"},
-               {"version", options_.version},
-               {"name", options_.name},
-               {"started", FormatTime(started_)},
-               {"now", FormatTime(clock_.Now())},
-               {"messages",
-                {{"tracked", way.tracked},
-                 {"untracked", way.untracked},
-                 {"temporarily_refused", way.temporarily_refused},
-                 {"rejected", way.rejected}}},
-               {"inspection", {{"failed", way.inspection_failed}}},
-               {"tracking", CoverageJson(*held)},
-               {"tracking_failed", way.tracking_failed},
-               {"delivery", std::move(delivery)},
-               {"milter",
-                {{"connections", wire.connections},
-                 {"connections_now", wire.connections_now},
-                 {"messages", wire.messages},
-                 {"failures", wire.failures},
-                 {"failures_accepted", wire.failures_accepted},
-                 {"aborts", wire.aborts},
-                 {"protocol_errors", wire.protocol_errors},
-                 {"limits_hit", wire.limits_hit}}},
-               {"device", DeviceJson()},
-           });
+  co_return http::Response::Json(200, json::object{
+                                          {"program", "mailreeve-gateway"},
+                                          {"version", options_.version},
+                                          {"name", options_.name},
+                                          {"started", FormatTime(started_)},
+                                          {"now", FormatTime(clock_.Now())},
+                                          {"messages",
+                                           {{"tracked", way.tracked},
+                                            {"untracked", way.untracked},
+                                            {"temporarily_refused", way.temporarily_refused},
+                                            {"rejected", way.rejected}}},
+                                          {"inspection", {{"failed", way.inspection_failed}}},
+                                          {"tracking", CoverageJson(*held)},
+                                          {"tracking_failed", way.tracking_failed},
+                                          {"delivery", std::move(delivery)},
+                                          {"milter",
+                                           {{"connections", wire.connections},
+                                            {"connections_now", wire.connections_now},
+                                            {"messages", wire.messages},
+                                            {"failures", wire.failures},
+                                            {"failures_accepted", wire.failures_accepted},
+                                            {"aborts", wire.aborts},
+                                            {"protocol_errors", wire.protocol_errors},
+                                            {"limits_hit", wire.limits_hit}}},
+                                          {"device", DeviceJson()},
+                                      });
 }
 
 io::Task<http::Response> AdminApi::Settings(http::Request) {
   co_return http::Response::Json(200, settings_.Get()->ToJson());
 }
 
-io::Task<Result<json::object>> AdminApi::Ask(std::string route, json::value body, std::string request_id) {
+io::Task<Result<json::object>> AdminApi::Ask(std::string route, json::value body,
+                                             std::string request_id) {
   relay::Call call;
   call.route = std::move(route);
   call.body = std::move(body);
@@ -179,14 +187,17 @@ io::Task<Result<json::object>> AdminApi::Ask(std::string route, json::value body
   CO_TRY(const json::value answer, co_await module_.Ask(std::move(call)));
   CO_TRY(const json::object* envelope, json::AsObject(answer, "answer"));
   const json::value* errors = envelope->if_contains("errors");
-  if (errors != nullptr && errors->is_array() && !errors->get_array().empty() && !envelope->contains("data")) {
+  if (errors != nullptr && errors->is_array() && !errors->get_array().empty() &&
+      !envelope->contains("data")) {
     const json::value& first = errors->get_array().front();
     std::string code, message = "the request was refused";
     if (first.is_object()) {
       CO_TRY(code, json::OptionalString(first.get_object(), "code", ""));
       CO_TRY(message, json::OptionalString(first.get_object(), "message", message));
     }
-    co_return Fail(code == "not found" ? Code::kNotFound : code == "invalid argument" ? Code::kInvalid : Code::kUnavailable,
+    co_return Fail(code == "not found"          ? Code::kNotFound
+                   : code == "invalid argument" ? Code::kInvalid
+                                                : Code::kUnavailable,
                    message);
   }
   co_return *envelope;
@@ -200,12 +211,14 @@ io::Task<http::Response> AdminApi::SearchMessages(http::Request request) {
   json::object out{{"messages", json::array()}, {"next_cursor", ""}, {"coverage", json::object()}};
   if (const json::value* data = answer->if_contains("data"); data != nullptr && data->is_object()) {
     for (const char* key : {"messages", "next_cursor"}) {
-      if (const json::value* found = data->get_object().if_contains(key); found != nullptr && !found->is_null()) {
+      if (const json::value* found = data->get_object().if_contains(key);
+          found != nullptr && !found->is_null()) {
         out[key] = *found;
       }
     }
   }
-  if (const json::value* coverage = answer->if_contains("coverage"); coverage != nullptr) out["coverage"] = *coverage;
+  if (const json::value* coverage = answer->if_contains("coverage"); coverage != nullptr)
+    out["coverage"] = *coverage;
   co_return http::Response::Json(200, out);
 }
 
@@ -231,17 +244,21 @@ json::object AdminApi::DeviceJson() const {
     out["certificate_expires"] = FormatTime(status.identity->certificate_expires);
   }
   const std::string& error = status.last_error.empty() ? status.link.last_error : status.last_error;
-  if (!error.empty() && status.link.state != channel::LinkState::kConnected) out["last_error"] = error;
+  if (!error.empty() && status.link.state != channel::LinkState::kConnected)
+    out["last_error"] = error;
   if (!status.link.clock_warning.empty()) out["clock_warning"] = status.link.clock_warning;
   return out;
 }
 
-io::Task<http::Response> AdminApi::Device(http::Request) { co_return http::Response::Json(200, DeviceJson()); }
+io::Task<http::Response> AdminApi::Device(http::Request) {
+  co_return http::Response::Json(200, DeviceJson());
+}
 
 io::Task<http::Response> AdminApi::Register(http::Request request) {
   std::string server, token, ca_file;
   const auto read = [&]() -> Result<void> {
-    TRY(const json::value document, json::Parse(request.body, {.max_bytes = 64 * 1024, .max_depth = 4}));
+    TRY(const json::value document,
+        json::Parse(request.body, {.max_bytes = 64 * 1024, .max_depth = 4}));
     TRY(const json::object* body, json::AsObject(document, ""));
     TRY_VOID(json::RefuseUnknownKeys(*body, {"server", "token", "ca_file"}));
     TRY(server, json::RequireString(*body, "server"));
@@ -250,7 +267,8 @@ io::Task<http::Response> AdminApi::Register(http::Request request) {
     return {};
   };
   if (auto good = read(); !good) co_return Failed(good.error());
-  auto done = co_await registration_.Register(std::move(server), Secret(std::move(token)), std::move(ca_file), {});
+  auto done = co_await registration_.Register(std::move(server), Secret(std::move(token)),
+                                              std::move(ca_file), {});
   if (!done) co_return Failed(done.error());
   co_return http::Response::Json(200, DeviceJson());
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include "base/time.h"
 #include "gateway/delivery/log_follower.h"
 #include "gateway/milter/milter.h"
@@ -12,7 +10,10 @@
 #include "relay/relay.h"
 #include "settings/settings.h"
 
-// The administration API (schema/openapi/gateway-admin.json). Whoever may open the socket, made 0600, may call it.
+#include <string>
+
+// The administration API (schema/openapi/gateway-admin.json). Whoever may open the socket, made
+// 0600, may call it.
 //
 // Threads: one executor. Ownership: everything passed outlives the server that uses router().
 // Errors: {"error": code, "error_description": sentence} with the status of http::StatusOf.
@@ -28,9 +29,10 @@ struct AdminOptions {
 class AdminApi {
  public:
   // `follower` may be null: no log is followed.
-  AdminApi(AdminOptions options, relay::Module& module, tracking::Store& store, const pipeline::Pipeline& pipeline,
-           const milter::Server& milter, const delivery::LogFollower* follower,
-           registration::Registration& registration, const settings::Running& settings, const Clock& clock);
+  AdminApi(AdminOptions options, relay::Module& module, tracking::Store& store,
+           const pipeline::Pipeline& pipeline, const milter::Server& milter,
+           const delivery::LogFollower* follower, registration::Registration& registration,
+           const settings::Running& settings, const Clock& clock);
   AdminApi(const AdminApi&) = delete;
 
   const http::Router& router() const { return router_; }

@@ -413,11 +413,12 @@ echo '{"__CURSOR":"c2","__REALTIME_TIMESTAMP":"1795494101000002","SYSLOG_IDENTIF
   });
   EXPECT_THAT(Events(1), ElementsAre("delivered 0", "delivered 1"));
   EXPECT_EQ(FormatTime(store_.records[1].events[1].time).substr(0, 10), "2026-11-24");
-  int turns = 0;
-  Follow([&](const LogFollower&) { return ++turns > 5; });
-  std::ifstream arguments(folder_ / "arguments");
-  std::string line, all;
-  while (std::getline(arguments, line)) all += line + "\n";
+  std::string all;
+  Follow([&](const LogFollower&) {
+    std::ifstream arguments(folder_ / "arguments");
+    all.assign((std::istreambuf_iterator<char>(arguments)), std::istreambuf_iterator<char>());
+    return all.find("--after-cursor=c2") != std::string::npos;
+  });
   EXPECT_NE(all.find("--lines=0 SYSLOG_FACILITY=2"), std::string::npos) << all;
   EXPECT_NE(all.find("--after-cursor=c2"), std::string::npos) << all;
 }

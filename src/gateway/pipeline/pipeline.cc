@@ -1,15 +1,16 @@
 #include "gateway/pipeline/pipeline.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "observable/observable.h"
 #include "observable/types.h"
 
+#include <algorithm>
+
 namespace mailreeve::gateway::pipeline {
 namespace {
 
-// Connections whose ICID is remembered; older ones get a new number, which only splits one connection in two.
+// Connections whose ICID is remembered; older ones get a new number, which only splits one
+// connection in two.
 constexpr size_t kRememberedConnections = 20000;
 
 std::string CanonicalOr(observable::Type type, std::string_view raw) {
@@ -19,7 +20,9 @@ std::string CanonicalOr(observable::Type type, std::string_view raw) {
 }
 
 std::string CanonicalIp(const std::string& address) {
-  return CanonicalOr(address.find(':') == std::string::npos ? observable::Type::kIp : observable::Type::kIpv6, address);
+  return CanonicalOr(
+      address.find(':') == std::string::npos ? observable::Type::kIp : observable::Type::kIpv6,
+      address);
 }
 
 std::string DomainOf(const std::string& address) {
@@ -33,19 +36,22 @@ bool IsOurs(const std::string& address, const std::vector<std::string>& internal
                      [&](const std::string& ours) { return AsciiEqualFold(ours, domain); });
 }
 
-mail::MessageRecord MakeRecord(const milter::MilterMessage& message, mail::Inspection inspection, Time now) {
+mail::MessageRecord MakeRecord(const milter::MilterMessage& message, mail::Inspection inspection,
+                               Time now) {
   mail::MessageRecord record;
   record.queue_id = ToValidUtf8(message.queue_id);
   record.received = now;
   const milter::ConnectionInfo& from = message.connection;
-  record.connection.client_address = from.address.empty() ? std::string() : CanonicalIp(from.address);
+  record.connection.client_address =
+      from.address.empty() ? std::string() : CanonicalIp(from.address);
   // The MTA writes "unknown" where it could not verify a name.
   if (from.client_name != "unknown") record.connection.client_name = ToValidUtf8(from.client_name);
   record.connection.helo = ToValidUtf8(from.helo);
   record.connection.tls_protocol = ToValidUtf8(from.tls_version);
   record.connection.tls_cipher = ToValidUtf8(from.cipher);
   record.connection.authenticated_user = ToValidUtf8(from.auth_authen);
-  record.connection.listener = ToValidUtf8(from.daemon_name + (from.daemon_port.empty() ? "" : ":" + from.daemon_port));
+  record.connection.listener =
+      ToValidUtf8(from.daemon_name + (from.daemon_port.empty() ? "" : ":" + from.daemon_port));
   record.envelope_from_raw = std::string(message.from.address());
   record.envelope_from = CanonicalOr(observable::Type::kEmail, message.from.address());
   record.recipients.reserve(message.recipients.size());
@@ -66,18 +72,25 @@ mail::MessageRecord MakeRecord(const milter::MilterMessage& message, mail::Inspe
 
 }  // namespace
 
-mail::Direction DirectionOf(const mail::MessageRecord& record, const std::vector<std::string>& internal_domains) {
-  const bool from_us =
-      !record.connection.authenticated_user.empty() || IsOurs(record.envelope_from, internal_domains);
+mail::Direction DirectionOf(const mail::MessageRecord& record,
+                            const std::vector<std::string>& internal_domains) {
+  const bool from_us = !record.connection.authenticated_user.empty() ||
+                       IsOurs(record.envelope_from, internal_domains);
   if (!from_us) return mail::Direction::kIncoming;
-  const bool all_ours = std::all_of(record.recipients.begin(), record.recipients.end(),
-                                    [&](const mail::Recipient& r) { return IsOurs(r.address, internal_domains); });
+  const bool all_ours =
+      std::all_of(record.recipients.begin(), record.recipients.end(),
+                  [&](const mail::Recipient& r) { return IsOurs(r.address, internal_domains); });
   return all_ours ? mail::Direction::kInternal : mail::Direction::kOutgoing;
 }
 
-Pipeline::Pipeline(Inspector& inspector, tracking::Store& store, const settings::Running& settings, const Clock& clock,
-                   io::Scope& scope, log::Logger& logger)
-    : inspector_(inspector), store_(store), settings_(settings), clock_(clock), scope_(scope), logger_(logger) {}
+Pipeline::Pipeline(Inspector& inspector, tracking::Store& store, const settings::Running& settings,
+                   const Clock& clock, io::Scope& scope, log::Logger& logger)
+    : inspector_(inspector),
+      store_(store),
+      settings_(settings),
+      clock_(clock),
+      scope_(scope),
+      logger_(logger) {}
 
 mail::Icid Pipeline::IcidOf(uint64_t connection) {
   const auto found = icids_.find(connection);
@@ -89,8 +102,10 @@ mail::Icid Pipeline::IcidOf(uint64_t connection) {
 milter::Decision Pipeline::Failed(const settings::Snapshot& settings, const Error& error,
                                   const std::string& queue_id) {
   const std::string mode = settings.Text("milter.on_failure");
-  logger_.Error("message_not_tracked",
-                {{"queue_id", queue_id}, {"code", CodeName(error.code)}, {"error", error.ToString()}, {"answer", mode}});
+  logger_.Error("message_not_tracked", {{"queue_id", queue_id},
+                                        {"code", CodeName(error.code)},
+                                        {"error", error.ToString()},
+                                        {"answer", mode}});
   if (mode == "accept") {
     ++counters_.untracked;
     return milter::Decision::Accept();
@@ -116,7 +131,8 @@ io::Task<milter::Decision> Pipeline::OnMessage(milter::MilterMessage message) {
   record.direction = DirectionOf(record, settings->TextList("mail.internal_domains"));
   record.mid = store_.NextMid();
   mail::Event accepted;
-  // Of the same instant as its receipt: the mail server's log has whole seconds, and a delivery must not sort before it.
+  // Of the same instant as its receipt: the mail server's log has whole seconds, and a delivery
+  // must not sort before it.
   accepted.time = received;
   accepted.kind = mail::EventKind::kAccepted;
   record.events.push_back(std::move(accepted));
@@ -136,13 +152,14 @@ void Pipeline::OnAbort(const milter::Abort& abort) {
   if (abort.answer_lost && abort.tag != 0) scope_.Spawn("lost-answer", RecordLostAnswer(abort.tag));
 }
 
-// The mail server did not hear that the message was accepted, so it asks the client to send it again: this record is of a
-// message that was never queued.
+// The mail server did not hear that the message was accepted, so it asks the client to send it
+// again: this record is of a message that was never queued.
 io::Task<void> Pipeline::RecordLostAnswer(mail::Mid mid) {
   mail::Event event;
   event.time = clock_.Now();
   event.kind = mail::EventKind::kTemporarilyRefused;
-  event.detail = "the mail server did not hear the answer; the client is asked to send the message again";
+  event.detail =
+      "the mail server did not hear the answer; the client is asked to send the message again";
   event.dedup_key = "answer-lost";
   std::vector<mail::Event> events;
   events.push_back(std::move(event));

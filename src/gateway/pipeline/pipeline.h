@@ -1,11 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "base/time.h"
 #include "gateway/milter/milter.h"
 #include "gateway/tracking/store.h"
@@ -14,10 +8,18 @@
 #include "mail/inspection.h"
 #include "settings/settings.h"
 
-// The way of a message through the gateway (design.md section 2): inspected in the cage, recorded durably, answered.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+// The way of a message through the gateway (design.md section 2): inspected in the cage, recorded
+// durably, answered.
 namespace mailreeve::gateway::pipeline {
 
-// Reads one message. Errors cost that message only: kUnavailable (the reader crashed), kTimeout, kLimited (queue full).
+// Reads one message. Errors cost that message only: kUnavailable (the reader crashed), kTimeout,
+// kLimited (queue full).
 class Inspector {
  public:
   virtual ~Inspector() = default;
@@ -37,8 +39,8 @@ struct Counters {
 // One settings snapshot is read at the start of a message and kept to its end.
 class Pipeline final : public milter::MessageHandler {
  public:
-  Pipeline(Inspector& inspector, tracking::Store& store, const settings::Running& settings, const Clock& clock,
-           io::Scope& scope, log::Logger& logger);
+  Pipeline(Inspector& inspector, tracking::Store& store, const settings::Running& settings,
+           const Clock& clock, io::Scope& scope, log::Logger& logger);
 
   io::Task<milter::Decision> OnMessage(milter::MilterMessage message) override;
   void OnAbort(const milter::Abort& abort) override;
@@ -46,7 +48,8 @@ class Pipeline final : public milter::MessageHandler {
   const Counters& counters() const { return counters_; }
 
  private:
-  milter::Decision Failed(const settings::Snapshot& settings, const Error& error, const std::string& queue_id);
+  milter::Decision Failed(const settings::Snapshot& settings, const Error& error,
+                          const std::string& queue_id);
   mail::Icid IcidOf(uint64_t connection);
   io::Task<void> RecordLostAnswer(mail::Mid mid);
 
@@ -60,8 +63,10 @@ class Pipeline final : public milter::MessageHandler {
   std::map<uint64_t, mail::Icid> icids_;  // of the newest connections, by milter serial
 };
 
-// Incoming, outgoing or internal: a sender is ours when it is authenticated or its domain is one of `internal_domains`;
-// a recipient by its domain. Ours to ours is internal, ours to others outgoing, everything else incoming.
-mail::Direction DirectionOf(const mail::MessageRecord& record, const std::vector<std::string>& internal_domains);
+// Incoming, outgoing or internal: a sender is ours when it is authenticated or its domain is one of
+// `internal_domains`; a recipient by its domain. Ours to ours is internal, ours to others outgoing,
+// everything else incoming.
+mail::Direction DirectionOf(const mail::MessageRecord& record,
+                            const std::vector<std::string>& internal_domains);
 
 }  // namespace mailreeve::gateway::pipeline

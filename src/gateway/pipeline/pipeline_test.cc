@@ -1,9 +1,8 @@
 #include "gateway/pipeline/pipeline.h"
 
-#include <gtest/gtest.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
 
 namespace mailreeve::gateway::pipeline {
 namespace {
@@ -35,7 +34,9 @@ class FakeStore final : public tracking::Store {
     co_return Result<void>{};
   }
   io::Task<Result<tracking::Page>> Search(tracking::Query) override { co_return tracking::Page{}; }
-  io::Task<Result<mail::MessageRecord>> Get(mail::Mid) override { co_return Fail(Code::kNotFound, "none"); }
+  io::Task<Result<mail::MessageRecord>> Get(mail::Mid) override {
+    co_return Fail(Code::kNotFound, "none");
+  }
   io::Task<Result<mail::MessageRecord>> FindByQueueId(std::string, Time) override {
     co_return Fail(Code::kNotFound, "none");
   }
@@ -49,8 +50,9 @@ class FakeStore final : public tracking::Store {
 };
 
 std::shared_ptr<const settings::Snapshot> With(json::object values) {
-  auto snapshot = settings::Snapshot::FromJson(settings::Schema::Builtin(), "gateway",
-                                               json::object{{"revision", 1}, {"values", std::move(values)}});
+  auto snapshot =
+      settings::Snapshot::FromJson(settings::Schema::Builtin(), "gateway",
+                                   json::object{{"revision", 1}, {"values", std::move(values)}});
   EXPECT_TRUE(snapshot.has_value());
   return *snapshot;
 }

@@ -68,7 +68,8 @@ class Journal {
   io::Task<Result<JournalBatch>> LoadBatch(std::string id);
   io::Task<Result<std::vector<Batch>>> List(size_t limit, std::optional<mail::Mid> mid);
   io::Task<Result<std::vector<std::string>>> OpenBatches();
-  // Whom we forwarded a message under this canonical Message-ID to; none when it is no forward of ours.
+  // Whom we forwarded a message under this canonical Message-ID to; none when it is no forward of
+  // ours.
   io::Task<Result<std::optional<std::string>>> ForwardRecipient(std::string message_id);
   // Forgets plans that expired unused before `plans`, and batches that ended before `batches`.
   io::Task<Result<void>> Prune(Time plans, Time batches);

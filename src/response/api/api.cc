@@ -114,7 +114,7 @@ http::Headers Api::SecurityHeaders(const std::string& version, bool tls) {
               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
               "font-src 'self'; "
               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-              "require-trusted-types-for 'script'");
+              "require-trusted-types-for 'script'; trusted-types lit-html");
   headers.Set("Referrer-Policy", "no-referrer");
   headers.Set("X-Frame-Options", "DENY");
   headers.Set("Cross-Origin-Opener-Policy", "same-origin");

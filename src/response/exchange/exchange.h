@@ -88,9 +88,9 @@ struct RegistrationError {
 // The exchange: who the devices are and how they come in. Gate of the device channel.
 //
 // Threads: one executor; SQL, certificates and audit run on one pool thread of its own.
-// Ownership: enroller, audit log, clock and logger outlive it. Before destroying it: co_await Stop(), stop the servers,
-// join their scope.
-// Errors: kNotFound for devices of other organisations too; kInvalid with the field; kLimited.
+// Ownership: enroller, audit log, clock and logger outlive it. Before destroying it: co_await
+// Stop(), stop the servers, join their scope. Errors: kNotFound for devices of other organisations
+// too; kInvalid with the field; kLimited.
 //
 //   TRY(auto db, sql::Database::Open({.path = dir + "/exchange.db"}));
 //   TRY(auto store, Store::Open(std::move(db)));
