@@ -105,7 +105,7 @@ def test_remediation_with_proof(stack, script):
     plan = script.post("/mailreeve/v1/remediation/plans", {"module_instance_id": stack.device_id, "action": "forward_and_delete",
                                                            "mids": [int(m) for m in other]})["data"]
     assert plan["mailboxes"] == 3 and plan["counts"]["moved"] == 1
-    order = {"module_instance_id": stack.device_id, "plan_id": plan["id"], "plan_hash": plan["hash"], "idempotency_key": "k1"}
+    order = {"module_instance_id": stack.device_id, "plan_id": plan["id"], "plan_hash": plan["hash"], "idempotency_key": "test-key-one"}
     status, refused = script.call("POST", "/mailreeve/v1/remediation/batches", {**order, "plan_hash": "0" * 64})
     assert status >= 400
     batch_id = script.post("/mailreeve/v1/remediation/batches", order)["data"]["batch_id"]
