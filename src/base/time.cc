@@ -97,4 +97,18 @@ int64_t ToEpochMillis(Time time) {
 
 Time FromEpochMillis(int64_t millis) { return Time{std::chrono::milliseconds{millis}}; }
 
+int64_t ToEpochMicros(Time time) { return time.time_since_epoch().count(); }
+
+Time FromEpochMicros(int64_t micros) { return Time{microseconds{micros}}; }
+
+std::optional<int64_t> ToEpochMicros(const std::optional<Time>& time) {
+  if (!time) return std::nullopt;
+  return ToEpochMicros(*time);
+}
+
+std::optional<Time> FromEpochMicros(const std::optional<int64_t>& micros) {
+  if (!micros) return std::nullopt;
+  return FromEpochMicros(*micros);
+}
+
 }  // namespace mailreeve

@@ -3,6 +3,7 @@
 #include "base/result.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,5 +48,10 @@ Result<Time> ParseTime(std::string_view text);
 
 int64_t ToEpochMillis(Time time);
 Time FromEpochMillis(int64_t millis);
+// Since 1970, without loss: how databases and files keep a Time.
+int64_t ToEpochMicros(Time time);
+Time FromEpochMicros(int64_t micros);
+std::optional<int64_t> ToEpochMicros(const std::optional<Time>& time);
+std::optional<Time> FromEpochMicros(const std::optional<int64_t>& micros);
 
 }  // namespace mailreeve

@@ -55,5 +55,13 @@ TEST(FakeClockTest, Moves) {
   EXPECT_EQ(ToEpochMillis(clock.Now()), 2000);
 }
 
+TEST(Time, EpochMicrosLoseNothing) {
+  for (const int64_t micros : {INT64_C(0), INT64_C(1), INT64_C(-1), INT64_C(1790000000123456)}) {
+    EXPECT_EQ(ToEpochMicros(FromEpochMicros(micros)), micros);
+  }
+  EXPECT_EQ(ToEpochMicros(std::optional<Time>()), std::nullopt);
+  EXPECT_EQ(FromEpochMicros(std::optional<int64_t>(7)), FromEpochMicros(7));
+}
+
 }  // namespace
 }  // namespace mailreeve

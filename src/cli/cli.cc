@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -194,7 +195,8 @@ class Session {
       return kExitUsage;
     }
     json::object body{{"server", options_.server}, {"token", token}};
-    if (!options_.ca_file.empty()) body["ca_file"] = options_.ca_file;
+    // The gateway reads it, and its working folder is not the caller's.
+    if (!options_.ca_file.empty()) body["ca_file"] = std::filesystem::absolute(options_.ca_file).string();
     int exit = kExitDone;
     const auto answer = Ask("POST", "/v1/device/registration", json::Serialize(body), exit);
     if (!answer) return exit;

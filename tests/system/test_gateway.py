@@ -5,7 +5,6 @@ import os
 import pathlib
 import smtplib
 import threading
-import time
 
 import jsonschema
 import pytest
@@ -175,10 +174,12 @@ def test_kill_nine_under_load_loses_nothing(stack):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         lanes = [pool.submit(sender, lane) for lane in range(4)]
         for _ in range(4):
-            time.sleep(0.7)
+            so_far = len(promised)
+            util.wait_for("mail to be taken", lambda: len(promised) >= so_far + 5, 60)
             stack.gateway.kill()
             stack.gateway.start()
-        time.sleep(0.5)
+        so_far = len(promised)
+        util.wait_for("mail to be taken", lambda: len(promised) >= so_far + 5, 60)
         stop.set()
         for lane in lanes:
             lane.result()

@@ -122,7 +122,7 @@ export class Client {
   }
   async plan(instance: string, action: ActionName, mids: string[]) {
     const answer = await this.#send<{data: Plan}>('POST', '/mailreeve/v1/remediation/plans', {
-      module_instance_id: instance, action, mids: mids.map(Number),
+      module_instance_id: instance, action, mids,
     });
     return answer.data;
   }

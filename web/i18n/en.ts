@@ -137,7 +137,7 @@ export const en = {
   'devices.none': 'No gateway is registered yet.',
   'devices.make': 'Make registration token',
   'devices.token': 'One-time token',
-  'devices.tokenHint': 'Valid for {minutes} minutes, for one gateway. It is shown only now. On the gateway run:',
+  'devices.tokenHint': 'Valid for {minutes} minutes, for one gateway. It is shown only now. On the gateway run (with --ca FILE when response has a certificate of its own making: public-ca.pem of its state folder):',
   'devices.copy': 'Copy command',
   'devices.copied': 'Copied',
   'devices.name': 'Name',

@@ -139,7 +139,7 @@ export const zhCN: Record<Key, string> = {
   'devices.none': '尚无已注册的网关。',
   'devices.make': '生成注册令牌',
   'devices.token': '一次性令牌',
-  'devices.tokenHint': '{minutes} 分钟内有效，仅用于一个网关，只显示这一次。在网关上运行：',
+  'devices.tokenHint': '{minutes} 分钟内有效，仅用于一个网关，只显示这一次。在网关上运行（若响应平台使用自制证书，请加上 --ca FILE，即其状态目录中的 public-ca.pem）：',
   'devices.copy': '复制命令',
   'devices.copied': '已复制',
   'devices.name': '名称',

@@ -79,7 +79,7 @@ export function fakeResponse({southDown = false, signedIn = false} = {}) {
     }
     if (path === '/mailreeve/v1/remediation/plans') {
       const docs = body.module_instance_id === north.module_instance_id ? sightings.north : sightings.south;
-      const items = docs.filter((s) => body.mids.includes(Number(s.relations[1].related.value))).flatMap((s) => s.targets.map((t, rid) => ({
+      const items = docs.filter((s) => body.mids.includes(s.relations[1].related.value)).flatMap((s) => s.targets.map((t, rid) => ({
         mid: Number(s.relations[1].related.value), rid, recipient: t.observables[0].value, subject: s.relations[2].source.value,
         state: rid === 1 ? 'moved' : 'present', unread: rid === 0})));
       const plan = {id: `plan-${state.plans.size}`, hash: 'c0ffee00'.repeat(8), action: body.action, mailboxes: items.length, messages: body.mids.length,

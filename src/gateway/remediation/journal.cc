@@ -3,15 +3,6 @@
 namespace mailreeve::gateway::remediation {
 namespace {
 
-int64_t ToNumber(Time time) { return time.time_since_epoch().count(); }
-Time ToTime(int64_t number) { return Time(Duration(number)); }
-std::optional<int64_t> ToNumber(const std::optional<Time>& time) {
-  return time ? std::optional<int64_t>(ToNumber(*time)) : std::nullopt;
-}
-std::optional<Time> ToTime(const std::optional<int64_t>& number) {
-  return number ? std::optional<Time>(ToTime(*number)) : std::nullopt;
-}
-
 Error Corrupt(const Error& error) {
   return Error(Code::kCorrupt, "remediation journal: " + error.message);
 }
@@ -61,8 +52,8 @@ Result<Batch> ReadBatch(const sql::Statement& row) {
   TRY(out.state, ByName<BatchState>(row.Text(6), BatchStateName, 5));
   out.forward_to = row.Text(7);
   TRY(out.caller, CallerOf(row.Text(8)));
-  out.created = ToTime(row.Integer(9));
-  out.ended = ToTime(row.OptionalInteger(10));
+  out.created = FromEpochMicros(row.Integer(9));
+  out.ended = FromEpochMicros(row.OptionalInteger(10));
   out.total = static_cast<size_t>(row.Integer(11));
   out.done = static_cast<size_t>(row.Integer(12));
   return out;
@@ -90,8 +81,8 @@ Result<void> Journal::DoSavePlan(const Plan& plan) {
   TRY_VOID(insert.Bind(1, plan.id)
                .Bind(2, plan.hash)
                .Bind(3, ActionName(plan.action))
-               .Bind(4, ToNumber(plan.created))
-               .Bind(5, ToNumber(plan.expires))
+               .Bind(4, ToEpochMicros(plan.created))
+               .Bind(5, ToEpochMicros(plan.expires))
                .Bind(6, CallerText(plan.caller))
                .Bind(7, plan.forward_address)
                .Bind(8, json::Serialize(items))
@@ -114,8 +105,8 @@ Result<Plan> Journal::DoLoadPlan(const std::string& id) {
   out.id = select.Text(0);
   out.hash = select.Text(1);
   TRY(out.action, ParseAction(select.Text(2)));
-  out.created = ToTime(select.Integer(3));
-  out.expires = ToTime(select.Integer(4));
+  out.created = FromEpochMicros(select.Integer(3));
+  out.expires = FromEpochMicros(select.Integer(4));
   TRY(out.caller, CallerOf(select.Text(5)));
   out.forward_address = select.Text(6);
   auto items = json::Parse(select.Text(7), {.max_bytes = size_t{1} << 30});
@@ -185,7 +176,7 @@ Result<std::string> Journal::DoBegin(const Batch& batch, const std::vector<PlanI
                  .Bind(7, BatchStateName(batch.state))
                  .Bind(8, batch.forward_to)
                  .Bind(9, CallerText(batch.caller))
-                 .Bind(10, ToNumber(batch.created))
+                 .Bind(10, ToEpochMicros(batch.created))
                  .Run());
     TRY(auto add, db_.Prepare("INSERT INTO item (batch_id, number, mid, rid, planned, progress, "
                               "outcome, why, detail, "
@@ -233,7 +224,7 @@ io::Task<Result<void>> Journal::SetBatchState(std::string id, BatchState state,
                                               std::optional<Time> ended) {
   co_return co_await pool_.Run([this, id = std::move(id), state, ended]() -> Result<void> {
     TRY(auto update, db_.Prepare("UPDATE batch SET state = ?2, ended = ?3 WHERE id = ?1"));
-    TRY_VOID(update.Bind(1, id).Bind(2, BatchStateName(state)).Bind(3, ToNumber(ended)).Run());
+    TRY_VOID(update.Bind(1, id).Bind(2, BatchStateName(state)).Bind(3, ToEpochMicros(ended)).Run());
     return {};
   });
 }
@@ -246,7 +237,7 @@ Result<void> Journal::DoStep(const std::string& batch_id, Time now, const Step& 
   TRY_VOID(insert.Bind(1, batch_id)
                .Bind(2, static_cast<int64_t>(step.mid))
                .Bind(3, rid)
-               .Bind(4, ToNumber(now))
+               .Bind(4, ToEpochMicros(now))
                .Bind(5, step.name)
                .Bind(6, step.detail)
                .Run());
@@ -267,7 +258,7 @@ Result<void> Journal::DoSaveItem(const std::string& batch_id, const JournalItem&
                .Bind(6, receipt.detail)
                .Bind(7, static_cast<int64_t>(receipt.attempts))
                .Bind(8, json::Serialize(receipt.evidence))
-               .Bind(9, ToNumber(receipt.ended))
+               .Bind(9, ToEpochMicros(receipt.ended))
                .Bind(10, static_cast<int64_t>(item.events_recorded ? 1 : 0))
                .Run());
   return {};
@@ -299,8 +290,8 @@ Result<void> Journal::DoSaveForward(const std::string& batch_id, const JournalFo
                .Bind(7, state.server)
                .Bind(8, state.why)
                .Bind(9, static_cast<int64_t>(state.attempts))
-               .Bind(10, ToNumber(forward.intended))
-               .Bind(11, ToNumber(state.accepted))
+               .Bind(10, ToEpochMicros(forward.intended))
+               .Bind(11, ToEpochMicros(state.accepted))
                .Bind(12, state.evidence)
                .Run());
   return {};
@@ -352,7 +343,7 @@ Result<JournalBatch> Journal::DoLoadBatch(const std::string& id) {
     if (!evidence || !evidence->is_object())
       return Fail(Code::kCorrupt, "remediation journal: evidence");
     item.receipt.evidence = evidence->as_object();
-    item.receipt.ended = ToTime(items.OptionalInteger(8));
+    item.receipt.ended = FromEpochMicros(items.OptionalInteger(8));
     item.events_recorded = items.Integer(9) != 0;
     out.items.push_back(std::move(item));
   }
@@ -375,8 +366,8 @@ Result<JournalBatch> Journal::DoLoadBatch(const std::string& id) {
     forward.state.server = forwards.Text(7);
     forward.state.why = forwards.Text(8);
     forward.state.attempts = static_cast<uint32_t>(forwards.Integer(9));
-    forward.intended = ToTime(forwards.OptionalInteger(10));
-    forward.state.accepted = ToTime(forwards.OptionalInteger(11));
+    forward.intended = FromEpochMicros(forwards.OptionalInteger(10));
+    forward.state.accepted = FromEpochMicros(forwards.OptionalInteger(11));
     forward.state.evidence = forwards.Text(12);
     out.forwards.push_back(std::move(forward));
   }
@@ -429,9 +420,9 @@ io::Task<Result<std::optional<std::string>>> Journal::ForwardRecipient(std::stri
 io::Task<Result<void>> Journal::Prune(Time plans, Time batches) {
   co_return co_await pool_.Run([this, plans, batches]() -> Result<void> {
     TRY(auto old, db_.Prepare("DELETE FROM plan WHERE expires < ?1"));
-    TRY_VOID(old.Bind(1, ToNumber(plans)).Run());
+    TRY_VOID(old.Bind(1, ToEpochMicros(plans)).Run());
     TRY(auto ended, db_.Prepare("DELETE FROM batch WHERE ended IS NOT NULL AND ended < ?1"));
-    TRY_VOID(ended.Bind(1, ToNumber(batches)).Run());
+    TRY_VOID(ended.Bind(1, ToEpochMicros(batches)).Run());
     return {};
   });
 }

@@ -115,7 +115,4 @@ Result<Place> ParseCursor(std::string_view cursor) {
   return place;
 }
 
-int64_t Micros(Time time) { return time.time_since_epoch().count(); }
-Time FromMicros(int64_t micros) { return Time(Duration(micros)); }
-
 }  // namespace mailreeve::gateway::tracking

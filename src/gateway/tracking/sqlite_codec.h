@@ -36,7 +36,4 @@ struct Place {
 std::string CursorOf(const Place& place);
 Result<Place> ParseCursor(std::string_view cursor);
 
-int64_t Micros(Time time);
-Time FromMicros(int64_t micros);
-
 }  // namespace mailreeve::gateway::tracking

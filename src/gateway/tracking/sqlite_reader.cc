@@ -123,8 +123,8 @@ Result<Page> Reader::SearchInSnapshot(const Query& query) {
   if (!query.cursor.empty()) {
     TRY(asked.after, ParseCursor(query.cursor));
   }
-  if (query.from) asked.from = Micros(*query.from);
-  if (query.until) asked.until = Micros(*query.until);
+  if (query.from) asked.from = ToEpochMicros(*query.from);
+  if (query.until) asked.until = ToEpochMicros(*query.until);
   if (query.any_of.size() > options_.max_any_of) {
     return Fail(Code::kInvalid, "query: " + std::to_string(query.any_of.size()) +
                                     " observables; at most " + std::to_string(options_.max_any_of) +
@@ -318,7 +318,7 @@ Result<mail::MessageRecord> Reader::FindByQueueId(const std::string& queue_id, T
     TRY(auto query, db_.Prepare("SELECT mid FROM messages WHERE queue_id = ?1 AND received <= ?2 "
                                 "ORDER BY received DESC, mid DESC LIMIT 1"));
     TRY(const bool row,
-        query.Bind(1, std::string_view(queue_id)).Bind(2, Micros(not_after)).Step());
+        query.Bind(1, std::string_view(queue_id)).Bind(2, ToEpochMicros(not_after)).Step());
     if (!row || queue_id.empty())
       return Fail(Code::kNotFound, "no message had queue id " + queue_id);
     const auto mid = static_cast<mail::Mid>(query.Integer(0));
@@ -339,7 +339,7 @@ Result<Coverage> Reader::Cover() {
                         ? "SELECT received FROM messages ORDER BY received DESC, mid DESC LIMIT 1"
                         : "SELECT received FROM messages ORDER BY received, mid LIMIT 1"));
     TRY(const bool row, query.Step());
-    if (row) (newest ? coverage.newest : coverage.oldest) = FromMicros(query.Integer(0));
+    if (row) (newest ? coverage.newest : coverage.oldest) = FromEpochMicros(query.Integer(0));
   }
   TRY(auto query, db_.Prepare("SELECT value FROM counters WHERE name = 'records'"));
   TRY(const bool row, query.Step());
@@ -359,8 +359,8 @@ Result<Totals> Reader::Count(Time from, Time until) {
                               "sum((kinds & ?5) != 0), "
                               "sum((kinds & ?6) != 0), sum((kinds & ?7) != 0) FROM messages "
                               "WHERE received >= ?1 AND received < ?2"));
-  TRY(const bool row, query.Bind(1, Micros(from))
-                          .Bind(2, Micros(until))
+  TRY(const bool row, query.Bind(1, ToEpochMicros(from))
+                          .Bind(2, ToEpochMicros(until))
                           .Bind(3, bits({kDelivered}))
                           .Bind(4, bits({kRejected, kTemporarilyRefused, kDiscarded}))
                           .Bind(5, bits({kQuarantined}))

@@ -236,7 +236,7 @@ Result<void> SqliteWriter::WriteRecord(mail::MessageRecord& record) {
                                     " are stored");
   }
   auto inserted = statements_->message.Bind(1, mid)
-                      .Bind(2, Micros(record.received))
+                      .Bind(2, ToEpochMicros(record.received))
                       .Bind(3, static_cast<int64_t>(record.connection.icid))
                       .Bind(4, static_cast<int64_t>(record.direction))
                       .Bind(5, std::string_view(record.queue_id))
@@ -268,7 +268,7 @@ Result<void> SqliteWriter::WriteRest(const mail::MessageRecord& record,
                .Run());
   for (const int64_t fingerprint : PostingsOf(record)) {
     TRY_VOID(statements_->posting.Bind(1, fingerprint)
-                 .Bind(2, Micros(record.received))
+                 .Bind(2, ToEpochMicros(record.received))
                  .Bind(3, mid)
                  .Run());
   }
@@ -304,7 +304,7 @@ Result<void> SqliteWriter::WriteEvents(mail::Mid mid, const std::vector<mail::Ev
 }
 
 Result<bool> SqliteWriter::DropOld() {
-  const int64_t before = Micros(clock_.Now() - std::chrono::hours(24 * options_.keep_days));
+  const int64_t before = ToEpochMicros(clock_.Now() - std::chrono::hours(24 * options_.keep_days));
   struct Old {
     int64_t mid, received;
     std::string frame;

@@ -3,16 +3,6 @@
 namespace mailreeve::response::exchange {
 namespace {
 
-int64_t Micros(Time time) { return time.time_since_epoch().count(); }
-std::optional<int64_t> Micros(const std::optional<Time>& time) {
-  return time ? std::optional<int64_t>(Micros(*time)) : std::nullopt;
-}
-Time FromMicros(int64_t micros) { return Time(Duration(micros)); }
-std::optional<Time> OptionalTime(const sql::Statement& row, int column) {
-  const auto micros = row.OptionalInteger(column);
-  return micros ? std::optional<Time>(FromMicros(*micros)) : std::nullopt;
-}
-
 constexpr std::string_view kDeviceColumns =
     "SELECT d.id, d.organisation_id, d.name, d.type, d.description, d.version, d.serial, "
     "d.host_name, d.state, "
@@ -34,11 +24,11 @@ DeviceRow ReadDevice(const sql::Statement& row) {
   device.address = row.Text(9);
   device.clock_skew_ms = row.Integer(10);
   device.alert = row.Text(11);
-  device.created = FromMicros(row.Integer(12));
-  device.registered = OptionalTime(row, 13);
-  device.last_seen = OptionalTime(row, 14);
-  device.removed = OptionalTime(row, 15);
-  device.certificate_expires = OptionalTime(row, 16);
+  device.created = FromEpochMicros(row.Integer(12));
+  device.registered = FromEpochMicros(row.OptionalInteger(13));
+  device.last_seen = FromEpochMicros(row.OptionalInteger(14));
+  device.removed = FromEpochMicros(row.OptionalInteger(15));
+  device.certificate_expires = FromEpochMicros(row.OptionalInteger(16));
   return device;
 }
 
@@ -62,8 +52,8 @@ Result<void> Store::InsertDevice(const DeviceRow& device) {
   insert.Bind(4, View(device.type)).Bind(5, View(device.description)).Bind(6, View(device.version));
   insert.Bind(7, View(device.serial)).Bind(8, View(device.host_name)).Bind(9, View(device.state));
   insert.Bind(10, View(device.address)).Bind(11, device.clock_skew_ms).Bind(12, View(device.alert));
-  insert.Bind(13, Micros(device.created)).Bind(14, Micros(device.registered));
-  insert.Bind(15, Micros(device.last_seen)).Bind(16, Micros(device.removed));
+  insert.Bind(13, ToEpochMicros(device.created)).Bind(14, ToEpochMicros(device.registered));
+  insert.Bind(15, ToEpochMicros(device.last_seen)).Bind(16, ToEpochMicros(device.removed));
   TRY_VOID(insert.Run());
   return {};
 }
@@ -104,8 +94,8 @@ Result<void> Store::UpdateDevice(const DeviceRow& device) {
   update.Bind(7, View(device.host_name)).Bind(8, View(device.state)).Bind(9, View(device.address));
   update.Bind(10, device.clock_skew_ms)
       .Bind(11, View(device.alert))
-      .Bind(12, Micros(device.registered));
-  update.Bind(13, Micros(device.last_seen)).Bind(14, Micros(device.removed));
+      .Bind(12, ToEpochMicros(device.registered));
+  update.Bind(13, ToEpochMicros(device.last_seen)).Bind(14, ToEpochMicros(device.removed));
   TRY(const int64_t changed, update.Run());
   if (changed == 0) return Fail(Code::kNotFound, "no device has the id '" + device.id + "'");
   return {};
@@ -119,7 +109,7 @@ Result<void> Store::InsertCertificate(const CertificateRow& certificate) {
   insert.Bind(1, View(certificate.sha256))
       .Bind(2, View(certificate.device_id))
       .Bind(3, View(certificate.serial));
-  insert.Bind(4, Micros(certificate.issued)).Bind(5, Micros(certificate.expires));
+  insert.Bind(4, ToEpochMicros(certificate.issued)).Bind(5, ToEpochMicros(certificate.expires));
   TRY_VOID(insert.Run());
   return {};
 }
@@ -135,17 +125,17 @@ Result<CertificateRow> Store::FindCertificate(const std::string& sha256) {
   row.sha256 = select.Text(0);
   row.device_id = select.Text(1);
   row.serial = select.Text(2);
-  row.issued = FromMicros(select.Integer(3));
-  row.expires = FromMicros(select.Integer(4));
-  row.first_used = OptionalTime(select, 5);
-  row.revoked = OptionalTime(select, 6);
+  row.issued = FromEpochMicros(select.Integer(3));
+  row.expires = FromEpochMicros(select.Integer(4));
+  row.first_used = FromEpochMicros(select.OptionalInteger(5));
+  row.revoked = FromEpochMicros(select.OptionalInteger(6));
   return row;
 }
 
 Result<void> Store::MarkCertificateUsed(const std::string& sha256, Time now) {
   TRY(auto update, database_.Prepare("UPDATE device_certificate SET first_used = ?2 WHERE sha256 = "
                                      "?1 AND first_used IS NULL"));
-  update.Bind(1, View(sha256)).Bind(2, Micros(now));
+  update.Bind(1, View(sha256)).Bind(2, ToEpochMicros(now));
   TRY_VOID(update.Run());
   return {};
 }
@@ -155,7 +145,7 @@ Result<int64_t> Store::RevokeCertificates(const std::string& device_id, const st
   TRY(auto update,
       database_.Prepare("UPDATE device_certificate SET revoked = ?3 WHERE device_id = ?1 AND "
                         "sha256 <> ?2 AND revoked IS NULL"));
-  update.Bind(1, View(device_id)).Bind(2, View(except)).Bind(3, Micros(now));
+  update.Bind(1, View(device_id)).Bind(2, View(except)).Bind(3, ToEpochMicros(now));
   return update.Run();
 }
 
@@ -164,7 +154,7 @@ Result<int64_t> Store::RevokeOlderCertificates(const CertificateRow& certificate
       database_.Prepare("UPDATE device_certificate SET revoked = ?4 WHERE device_id = ?1 AND "
                         "sha256 <> ?2 AND issued <= ?3 AND revoked IS NULL"));
   update.Bind(1, View(certificate.device_id)).Bind(2, View(certificate.sha256));
-  update.Bind(3, Micros(certificate.issued)).Bind(4, Micros(now));
+  update.Bind(3, ToEpochMicros(certificate.issued)).Bind(4, ToEpochMicros(now));
   return update.Run();
 }
 
@@ -173,7 +163,9 @@ Result<void> Store::InsertToken(const TokenRow& token) {
                        "INSERT INTO registration_token (hash, organisation_id, device_id, made_by, "
                        "created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
   insert.Bind(1, View(token.hash)).Bind(2, View(token.organisation_id)).Bind(3, token.device_id);
-  insert.Bind(4, View(token.made_by)).Bind(5, Micros(token.created)).Bind(6, Micros(token.expires));
+  insert.Bind(4, View(token.made_by))
+      .Bind(5, ToEpochMicros(token.created))
+      .Bind(6, ToEpochMicros(token.expires));
   TRY_VOID(insert.Run());
   return {};
 }
@@ -191,10 +183,10 @@ Result<TokenRow> Store::FindToken(const std::string& hash) {
   token.organisation_id = select.Text(1);
   token.device_id = select.OptionalText(2);
   token.made_by = select.Text(3);
-  token.created = FromMicros(select.Integer(4));
-  token.expires = FromMicros(select.Integer(5));
-  token.used = OptionalTime(select, 6);
-  token.revoked = OptionalTime(select, 7);
+  token.created = FromEpochMicros(select.Integer(4));
+  token.expires = FromEpochMicros(select.Integer(5));
+  token.used = FromEpochMicros(select.OptionalInteger(6));
+  token.revoked = FromEpochMicros(select.OptionalInteger(7));
   return token;
 }
 
@@ -203,7 +195,7 @@ Result<bool> Store::UseToken(const std::string& hash, Time now) {
       database_.Prepare(
           "UPDATE registration_token SET used = ?2 WHERE hash = ?1 AND used IS NULL AND "
           "revoked IS NULL AND expires > ?2"));
-  update.Bind(1, View(hash)).Bind(2, Micros(now));
+  update.Bind(1, View(hash)).Bind(2, ToEpochMicros(now));
   TRY(const int64_t changed, update.Run());
   return changed == 1;
 }
@@ -212,13 +204,13 @@ Result<int64_t> Store::RevokeTokens(const std::string& device_id, Time now) {
   TRY(auto update,
       database_.Prepare("UPDATE registration_token SET revoked = ?2 WHERE device_id = ?1 AND "
                         "used IS NULL AND revoked IS NULL"));
-  update.Bind(1, View(device_id)).Bind(2, Micros(now));
+  update.Bind(1, View(device_id)).Bind(2, ToEpochMicros(now));
   return update.Run();
 }
 
 Result<int64_t> Store::ForgetTokens(Time before) {
   TRY(auto remove, database_.Prepare("DELETE FROM registration_token WHERE expires < ?1"));
-  remove.Bind(1, Micros(before));
+  remove.Bind(1, ToEpochMicros(before));
   return remove.Run();
 }
 

@@ -10,9 +10,6 @@
 namespace mailreeve::response::identity {
 namespace {
 
-int64_t Micros(Time time) { return time.time_since_epoch().count(); }
-Time FromMicros(int64_t micros) { return Time(std::chrono::microseconds(micros)); }
-
 std::string HashOfSecret(std::string_view secret) { return HexEncode(crypto::Sha256(secret)); }
 
 std::string LoginKey(std::string_view login) { return AsciiLower(TrimSpace(login)); }
@@ -42,9 +39,9 @@ Account ReadAccount(const sql::Statement& row) {
   account.email = row.Text(4);
   account.role = RoleFromName(row.Text(5)).value_or(Role::kReadOnly);
   account.enabled = row.Integer(6) != 0;
-  account.created = FromMicros(row.Integer(7));
-  account.updated = FromMicros(row.Integer(8));
-  if (!row.IsNull(9)) account.last_logged = FromMicros(row.Integer(9));
+  account.created = FromEpochMicros(row.Integer(7));
+  account.updated = FromEpochMicros(row.Integer(8));
+  if (!row.IsNull(9)) account.last_logged = FromEpochMicros(row.Integer(9));
   return account;
 }
 
@@ -79,8 +76,8 @@ Result<Client> ReadClient(const sql::Statement& row) {
   client.redirects = SplitLines(row.Text(7));
   client.availability = row.Text(8);
   client.enabled = row.Integer(9) != 0;
-  client.created = FromMicros(row.Integer(10));
-  if (!row.IsNull(11)) client.last_used = FromMicros(row.Integer(11));
+  client.created = FromEpochMicros(row.Integer(10));
+  if (!row.IsNull(11)) client.last_used = FromEpochMicros(row.Integer(11));
   return client;
 }
 
@@ -142,19 +139,20 @@ Identity::Identity(Options options, const Clock& clock, audit::Log& audit, log::
 Identity::~Identity() = default;
 
 Result<void> Identity::Start() {
-  const int64_t now = Micros(clock_.Now());
+  const int64_t now = ToEpochMicros(clock_.Now());
   {
     TRY(auto select,
         database_.Prepare(
             "SELECT id, name, created_at, updated_at FROM organisation ORDER BY created_at"));
     TRY(const bool there, select.Step());
     if (there) {
-      organisation_ = {select.Text(0), select.Text(1), FromMicros(select.Integer(2)),
-                       FromMicros(select.Integer(3))};
+      organisation_ = {select.Text(0), select.Text(1), FromEpochMicros(select.Integer(2)),
+                       FromEpochMicros(select.Integer(3))};
     }
   }
   if (organisation_.id.empty()) {
-    organisation_ = {RandomUuid(), options_.organisation, FromMicros(now), FromMicros(now)};
+    organisation_ = {RandomUuid(), options_.organisation, FromEpochMicros(now),
+                     FromEpochMicros(now)};
     TRY(auto insert,
         database_.Prepare(
             "INSERT INTO organisation (id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)"));
@@ -166,7 +164,7 @@ Result<void> Identity::Start() {
   while (true) {
     TRY(const bool more, select.Step());
     if (!more) break;
-    revoked_[select.Text(0)] = FromMicros(select.Integer(1));
+    revoked_[select.Text(0)] = FromEpochMicros(select.Integer(1));
   }
   return {};
 }
@@ -230,7 +228,7 @@ Result<void> Identity::InsertAccount(const Account& account, const std::string& 
                  .Bind(7, LoginKey(account.email))
                  .Bind(8, RoleName(account.role))
                  .Bind(9, password_hash)
-                 .Bind(10, Micros(account.created))
+                 .Bind(10, ToEpochMicros(account.created))
                  .Run());
     audit::Entry entry = EntryOf({"local", ""}, "user.create", "success", "A user was made.");
     entry.actor = {"system", "mailreeve-response", "mailreeve-response"};
@@ -343,7 +341,7 @@ Result<SignedIn> Identity::StartSession(const Account& account, const Origin& or
   SignedIn out;
   TRY_VOID(database_.Transaction([&]() -> Result<void> {
     TRY(auto prune, database_.Prepare("DELETE FROM session WHERE expires_at < ?1"));
-    TRY_VOID(prune.Bind(1, Micros(now)).Run());
+    TRY_VOID(prune.Bind(1, ToEpochMicros(now)).Run());
     TRY(auto insert,
         database_.Prepare(
             "INSERT INTO session (id, account_id, secret_hash, previous_hash, rotated_at, "
@@ -351,12 +349,12 @@ Result<SignedIn> Identity::StartSession(const Account& account, const Origin& or
     TRY_VOID(insert.Bind(1, id)
                  .Bind(2, account.id)
                  .Bind(3, HashOfSecret(secret))
-                 .Bind(4, Micros(now))
-                 .Bind(5, Micros(now + options_.session_life))
+                 .Bind(4, ToEpochMicros(now))
+                 .Bind(5, ToEpochMicros(now + options_.session_life))
                  .Bind(6, origin.address)
                  .Run());
     TRY(auto touch, database_.Prepare("UPDATE account SET last_logged_at = ?2 WHERE id = ?1"));
-    TRY_VOID(touch.Bind(1, account.id).Bind(2, Micros(now)).Run());
+    TRY_VOID(touch.Bind(1, account.id).Bind(2, ToEpochMicros(now)).Run());
     TRY(out.token, IssueSessionToken(account, id));
     audit::Entry entry = EntryOf(origin, "user.sign_in", "success", "A user signed in.");
     entry.actor = {"user", account.id, account.name};
@@ -382,9 +380,9 @@ Result<std::optional<Identity::Session>> Identity::FindSession(const std::string
   session.id = select.Text(10);
   session.secret_hash = select.Text(11);
   session.previous_hash = select.Text(12);
-  session.rotated = FromMicros(select.Integer(13));
-  session.created = FromMicros(select.Integer(14));
-  session.expires = FromMicros(select.Integer(15));
+  session.rotated = FromEpochMicros(select.Integer(13));
+  session.created = FromEpochMicros(select.Integer(14));
+  session.expires = FromEpochMicros(select.Integer(15));
   return session;
 }
 
@@ -434,8 +432,11 @@ Result<SignedIn> Identity::RefreshSession(const std::string& cookie, const Origi
     TRY(auto update, database_.Prepare(
                          "UPDATE session SET secret_hash = ?2, previous_hash = ?3, rotated_at = ?4 "
                          "WHERE id = ?1"));
-    TRY_VOID(
-        update.Bind(1, id).Bind(2, HashOfSecret(next)).Bind(3, hash).Bind(4, Micros(now)).Run());
+    TRY_VOID(update.Bind(1, id)
+                 .Bind(2, HashOfSecret(next))
+                 .Bind(3, hash)
+                 .Bind(4, ToEpochMicros(now))
+                 .Run());
     out.refresh = Secret(id + "." + next);
   }
   audit::Entry entry =
@@ -546,7 +547,7 @@ Result<IssuedToken> Identity::IssueClientToken(const std::string& client_id,
   const Time now = clock_.Now();
   if (!client.last_used || now - *client.last_used > std::chrono::minutes(1)) {
     TRY(auto update, database_.Prepare("UPDATE api_client SET last_used_at = ?2 WHERE id = ?1"));
-    TRY_VOID(update.Bind(1, client.id).Bind(2, Micros(now)).Run());
+    TRY_VOID(update.Bind(1, client.id).Bind(2, ToEpochMicros(now)).Run());
   }
   entry.result = "success";
   entry.message = "A client got an access token.";
@@ -611,7 +612,7 @@ Result<Identity::MadeClient> Identity::InsertClient(const Caller& caller, const 
                  .Bind(8, JoinLines(made.client.grants))
                  .Bind(9, JoinLines(made.client.redirects))
                  .Bind(10, made.client.availability)
-                 .Bind(11, Micros(made.client.created))
+                 .Bind(11, ToEpochMicros(made.client.created))
                  .Run());
     return Audit(std::move(entry));
   }));
@@ -689,7 +690,7 @@ Result<void> Identity::Revoke(const std::string& subject) {
       database_.Prepare(
           "INSERT INTO revocation (subject, revoked_until) VALUES (?1, ?2) "
           "ON CONFLICT (subject) DO UPDATE SET revoked_until = excluded.revoked_until"));
-  TRY_VOID(insert.Bind(1, subject).Bind(2, Micros(until)).Run());
+  TRY_VOID(insert.Bind(1, subject).Bind(2, ToEpochMicros(until)).Run());
   std::lock_guard lock(revoked_mutex_);
   std::erase_if(revoked_, [now = clock_.Now()](const auto& item) { return item.second < now; });
   revoked_[subject] = until;
