@@ -170,6 +170,8 @@ class Session {
              {say_("Server", "服务器"), "server"},
              {say_("Channel", "通道"), "channel"},
              {say_("Last error", "最近错误"), "last_error"},
+             {say_("Last registration", "最近一次注册"), "registration_error"},
+             {say_("Clock", "时钟"), "clock_warning"},
              {say_("Certificate expires", "证书到期"), "certificate_expires"}}) {
       const std::string value = TextOf(At(*answer, path));
       if (!value.empty()) pairs.emplace_back(label, value);
@@ -196,7 +198,8 @@ class Session {
     }
     json::object body{{"server", options_.server}, {"token", token}};
     // The gateway reads it, and its working folder is not the caller's.
-    if (!options_.ca_file.empty()) body["ca_file"] = std::filesystem::absolute(options_.ca_file).string();
+    if (!options_.ca_file.empty())
+      body["ca_file"] = std::filesystem::absolute(options_.ca_file).string();
     int exit = kExitDone;
     const auto answer = Ask("POST", "/v1/device/registration", json::Serialize(body), exit);
     if (!answer) return exit;

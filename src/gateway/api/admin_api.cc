@@ -243,9 +243,12 @@ json::object AdminApi::DeviceJson() const {
     out["server"] = status.identity->server_url;
     out["certificate_expires"] = FormatTime(status.identity->certificate_expires);
   }
-  const std::string& error = status.last_error.empty() ? status.link.last_error : status.last_error;
-  if (!error.empty() && status.link.state != channel::LinkState::kConnected)
-    out["last_error"] = error;
+  // Two things can be wrong at once: a failed try to register leaves an older registration in
+  // force, whose channel may be down for another reason.
+  if (!status.last_error.empty()) out["registration_error"] = status.last_error;
+  if (!status.link.last_error.empty() && status.link.state != channel::LinkState::kConnected) {
+    out["last_error"] = status.link.last_error;
+  }
   if (!status.link.clock_warning.empty()) out["clock_warning"] = status.link.clock_warning;
   return out;
 }

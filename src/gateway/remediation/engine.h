@@ -58,10 +58,13 @@ struct Failure {
 Failure Classify(const Error& error);
 
 mailbox::MessageIdentity IdentityOf(const PlanItem& item);
+// Refused for what tracking says: no mailbox is asked about it.
+bool IsSettledByPlan(const PlanItem& item);
 // Deterministic: the same batch and message give the same forward.
 std::string ForwardMessageId(std::string_view batch_id, mail::Mid mid,
                              std::string_view gateway_name);
 
+// Carries out batches: items in engine.cc, forwards in engine_forward.cc.
 class Engine {
  public:
   Engine(const Options& options, tracking::Store& store, mailbox::MailboxStore& mailboxes,
@@ -79,7 +82,11 @@ class Engine {
   io::Event& changed() { return changed_; }
 
  private:
-  struct Run;       // one pass over a batch
+  struct Run {    // one pass over a batch
+    Batch batch;  // without receipts
+    std::shared_ptr<size_t> open = std::make_shared<size_t>(0);
+    std::shared_ptr<io::Event> changed;
+  };
   struct ItemWork;  // one recipient in it
   struct Verdict {
     Outcome outcome = Outcome::kNone;
