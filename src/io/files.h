@@ -8,15 +8,15 @@
 #include <string_view>
 #include <vector>
 
-// The file system as the stores see it: the seam behind which a simulator crashes, tears writes, fills
-// the disk and flips bits (io/sim_files.h). Blocking.
+// The file system as the stores see it: the seam behind which a simulator crashes, tears writes,
+// fills the disk and flips bits (io/sim_files.h). Blocking.
 //
-// Threads: Files is safe for concurrent calls; of one File, ReadAt is safe beside anything, the rest
-// belongs to one thread at a time. Ownership: Files outlives what it opened.
-// Errors: kNotFound (no such file), kLimited (no space left: what was written of the call may be
-// there in part), kConflict (lock held by another), kUnavailable (anything else of the system). A
-// failed Sync means that what was written since the last good one may be lost, even when a later Sync
-// succeeds: never trust the file's tail again.
+// Threads: Files is safe for concurrent calls; of one File, ReadAt is safe beside anything, the
+// rest belongs to one thread at a time. Ownership: Files outlives what it opened. Errors: kNotFound
+// (no such file), kLimited (no space left: what was written of the call may be there in part),
+// kConflict (lock held by another), kUnavailable (anything else of the system). A failed Sync means
+// that what was written since the last good one may be lost, even when a later Sync succeeds: never
+// trust the file's tail again.
 namespace mailreeve::io {
 
 class File {
@@ -40,9 +40,9 @@ class FileLock {
 };
 
 enum class OpenMode {
-  kRead,    // must exist
-  kCreate,  // read and write; made when it is not there, kept when it is
-  kTruncate // read and write; made, or emptied
+  kRead,     // must exist
+  kCreate,   // read and write; made when it is not there, kept when it is
+  kTruncate  // read and write; made, or emptied
 };
 
 class Files {
@@ -65,8 +65,8 @@ class Files {
 // The machine's own. Lives as long as the program.
 Files& PosixFiles();
 
-// Whole files through the seam. ReadWhole: kLimited when longer than `max_bytes`. ReplaceWhole: readers
-// and a crash see the old or the new file, never a part.
+// Whole files through the seam. ReadWhole: kLimited when longer than `max_bytes`. ReplaceWhole:
+// readers and a crash see the old or the new file, never a part.
 Result<std::string> ReadWhole(Files& files, const std::string& path, size_t max_bytes);
 Result<void> ReplaceWhole(Files& files, const std::string& path, std::string_view bytes);
 
