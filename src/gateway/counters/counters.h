@@ -20,23 +20,26 @@ namespace mailreeve::gateway::counters {
 
 // What the key of a row is. The stored number is the format: add at the end only.
 enum class Dimension : uint8_t {
-  kAll,                   // one row, key ""
-  kSenderDomain,          // of the envelope sender
-  kSenderIp,              // client address
-  kSender,                // envelope sender
-  kRecipient,             // envelope recipient
-  kDestinationDomain,     // of recipients
+  kAll,                // one row, key ""
+  kSenderDomain,       // of the envelope sender
+  kSenderIp,           // client address
+  kSender,             // envelope sender
+  kRecipient,          // envelope recipient
+  kDestinationDomain,  // of recipients
   kSubject,
   kUrl,
-  kUrlDomain,             // host of URLs
-  kFile,                  // "sha256 name"
-  kFileType,              // sniffed, or else declared type
-  kAuthentication,        // domain of the authenticated user, or the sender's
-  kTls,                   // protocol and cipher; "" for none
-  kPolicy,                // "engine: reason" of verdicts and policy that acted
-  kRemediation,           // by action and outcome
+  kUrlDomain,       // host of URLs
+  kFile,            // "sha256 name"
+  kFileType,        // sniffed, or else declared type
+  kAuthentication,  // domain of the authenticated user, or the sender's
+  kTls,             // protocol and cipher; "" for none
+  kPolicy,          // "engine: reason" of verdicts and policy that acted
+  kRemediation,     // by outcome ("removed", "already_gone", …)
+  kUser,            // people of ours: recipients of incoming and internal mail (counted as
+                    // incoming), senders of outgoing and internal mail (as outgoing)
 };
-inline constexpr uint8_t kMaxDimension = static_cast<uint8_t>(Dimension::kRemediation);
+inline constexpr uint8_t kMaxDimension = static_cast<uint8_t>(Dimension::kUser);
+inline constexpr size_t kDimensions = size_t{kMaxDimension} + 1;
 
 // Metrics are numbered by metrics.h; a row holds only those that are not 0.
 using Metric = uint16_t;
@@ -66,8 +69,8 @@ struct Row {
 };
 struct Answer {
   std::vector<Row> rows;
-  uint64_t keys = 0;      // that were counted one by one
-  Values others;          // all that is not in `rows`
+  uint64_t keys = 0;  // that were counted one by one
+  Values others;      // all that is not in `rows`
   Values totals;
   std::vector<Point> series;
   // Some hours had more keys than are kept: counts of rows are at least what they say, and at most
@@ -105,12 +108,12 @@ class Table {
 // An encoded table, read in parts. Trusts nothing: kCorrupt names what.
 class Reader {
  public:
-  // `read` gives exactly `size` bytes at an offset of the table; it outlives the reader. Threads: as
-  // `read`.
+  // `read` gives exactly `size` bytes at an offset of the table; it outlives the reader. Threads:
+  // as `read`.
   using Read = std::function<Result<std::string>(uint64_t offset, size_t size)>;
   static Result<std::unique_ptr<Reader>> Open(Read read, uint64_t size);
   ~Reader();
-  Time from() const;   // first and, plus one hour, last hour that was counted
+  Time from() const;  // first and, plus one hour, last hour that was counted
   Time until() const;
 
   struct Impl;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "gateway/counters/counters.h"
+#include "gateway/counters/metrics.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// All reports of gateway-api.md 1.7.4 as data: names, counters, and what feeds them. Pure; lives as
+// long as the program; thread-safe.
+namespace mailreeve::gateway::reporting {
+
+struct CounterInfo {
+  std::string_view name;
+  // Their sum is the counter. Empty: not available, nothing here counts it; it answers 0.
+  std::vector<counters::Metric> metrics;
+  // Divides the sum, and so makes it an average; empty: none.
+  std::vector<counters::Metric> divided_by;
+  bool available() const { return !metrics.empty(); }
+};
+
+struct ReportInfo {
+  std::string_view name;
+  // For people.
+  std::string_view title_en, title_zh;
+  bool top = false;    // takes `top`, order, paging and filter
+  bool keyed = false;  // rows by key; else one set of numbers
+  counters::Dimension dimension = counters::Dimension::kAll;
+  // What its key is called in filterBy; empty: no filter.
+  std::vector<std::string_view> key_aliases;
+  // Rows are {"key","ip_domain","counter_values"} in an export.
+  bool by_address = false;
+  // Only keys with one of these counters are rows; empty: all keys. Two reports of one dimension
+  // (incoming and outgoing) differ by it.
+  std::vector<CounterInfo> counters;
+  // Counters seen in answers that are no path of their own (answered with the whole report).
+  std::vector<CounterInfo> extra;
+
+  const CounterInfo* Find(std::string_view counter) const;  // of `counters` and `extra`
+  bool available() const;                                    // one counter at least is
+};
+
+const std::vector<ReportInfo>& Catalogue();
+const ReportInfo* FindReport(std::string_view name);
+
+}  // namespace mailreeve::gateway::reporting

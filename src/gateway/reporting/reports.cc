@@ -1,0 +1,1 @@
+#include "gateway/reporting/reports.h"
