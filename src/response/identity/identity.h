@@ -1,12 +1,12 @@
 #pragma once
 
 #include "audit/audit.h"
+#include "base/rate_limit.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "crypto/password.h"
 #include "io/pool.h"
 #include "log/log.h"
-#include "response/identity/rate_limit.h"
 #include "response/identity/token.h"
 #include "settings/settings.h"
 #include "sql/database.h"

@@ -1,9 +1,9 @@
-#include "response/identity/rate_limit.h"
+#include "base/rate_limit.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace mailreeve::response::identity {
+namespace mailreeve {
 
 bool RateLimit::Take(const std::string& key) {
   const Time now = clock_.Now();
@@ -41,4 +41,4 @@ int64_t RateLimit::retry_after_seconds() const {
       std::ceil(static_cast<double>(options_.window.count()) / options_.burst));
 }
 
-}  // namespace mailreeve::response::identity
+}  // namespace mailreeve

@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_map>
 
-namespace mailreeve::response::identity {
+namespace mailreeve {
 
 struct RateLimitOptions {
   double burst = 10;                 // tries at once
@@ -41,4 +41,4 @@ class RateLimit {
   std::unordered_map<std::string, Bucket> buckets_;
 };
 
-}  // namespace mailreeve::response::identity
+}  // namespace mailreeve
