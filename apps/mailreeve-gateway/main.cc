@@ -11,7 +11,7 @@
 #include "gateway/registration/registration.h"
 #include "gateway/remediation/remediator.h"
 #include "gateway/remediation/smtp_forwarder.h"
-#include "gateway/tracking/sqlite_store.h"
+#include "gateway/tracking/engine.h"
 #include "http/listen_address.h"
 #include "http/server.h"
 #include "io/file.h"
@@ -106,9 +106,14 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   const io::Executor executor = context.get_executor();
   io::Scope scope(executor, *logger);
 
-  tracking::SqliteOptions tracking_options = tracking::FromSettings(*snapshot);
-  tracking_options.dir = config.state_folder + "/tracking";
-  TRY(auto store, tracking::OpenSqliteStore(tracking_options, executor, *logger, clock));
+  tracking::EngineOptions tracking_options = tracking::FromSettings(*snapshot);
+  tracking_options.core.dir = config.state_folder + "/tracking";
+  if (tracking_options.core.privacy.any()) {
+    TRY(tracking_options.core.privacy.key,
+        tracking::PrivacyKey(io::PosixFiles(), config.state_folder + "/tracking-privacy.key"));
+  }
+  TRY(auto store,
+      tracking::OpenStore(tracking_options, io::PosixFiles(), executor, *logger, clock));
 
   inspection::InspectionPool inspectors(executor, *logger, inspection::FromSettings(*snapshot));
   inspectors.Start();

@@ -2,7 +2,7 @@
 
 #include "base/random.h"
 #include "ctim/validate.h"
-#include "gateway/tracking/sqlite_store.h"
+#include "gateway/tracking/engine.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
@@ -59,8 +59,8 @@ class GatewayModuleTest : public testing::Test {
  protected:
   GatewayModuleTest()
       : dir_(std::filesystem::temp_directory_path() / ("mailreeve-enr-" + RandomUuid())) {
-    auto opened =
-        tracking::OpenSqliteStore({.dir = dir_.string()}, io_.get_executor(), logger_, clock_);
+    auto opened = tracking::OpenStore({.core = {.dir = dir_.string()}}, io::PosixFiles(),
+                                      io_.get_executor(), logger_, clock_);
     EXPECT_TRUE(opened) << opened.error().ToString();
     store_ = *std::move(opened);
     actions_.batch.id = "batch-1";

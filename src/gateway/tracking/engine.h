@@ -6,6 +6,7 @@
 #include "io/asio.h"
 #include "io/files.h"
 #include "log/log.h"
+#include "settings/settings.h"
 
 #include <memory>
 #include <string>
@@ -26,12 +27,16 @@ struct EngineOptions {
   CoreOptions core;
 
   // Settings (schema/settings/tracking.json).
-  size_t readers = 2;              // threads that search
-  size_t max_pending_reads = 256;  // searches running and waiting; more are kLimited
-  size_t max_pending = 10000;      // appends waiting to be written; more are kLimited
+  size_t readers = 2;                            // threads that search
+  size_t max_pending_reads = 256;                // searches running and waiting; more are kLimited
+  size_t max_pending = 10000;                    // appends waiting to be written; more are kLimited
   size_t max_pending_bytes = 256 * 1024 * 1024;  // the same, in bytes of encoded records
   size_t max_batch = 4096;                       // appends in one sync
 };
+
+// The settings part; the caller fills in the folder and, when a field is to be hashed
+// (`core.privacy.any()`), the key.
+EngineOptions FromSettings(const settings::Snapshot& snapshot);
 
 Result<std::unique_ptr<Store>> OpenStore(EngineOptions options, io::Files& files,
                                          io::Executor executor, log::Logger& logger,
