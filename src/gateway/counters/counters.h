@@ -46,12 +46,15 @@ using Metric = uint16_t;
 using Values = std::vector<std::pair<Metric, uint64_t>>;  // sorted by metric
 
 struct Question {
-  Time from, until;  // whole hours; [from, until)
+  Time from, until;  // [from, until), widened to whole hours
   Dimension dimension = Dimension::kAll;
-  std::optional<Metric> order_by;  // absent: by the sum of all
+  std::optional<Metric> order_by;    // absent: by the sum of all
+  std::vector<Metric> order_by_sum;  // when not empty: by the sum of these, whatever order_by says
+  std::vector<Metric> having;        // when not empty: keys that have none of these are no rows
   bool ascending = false;
   size_t offset = 0;
   size_t top = 10;  // rows of the answer
+  // With one of these totals, series and others are of the keys that fit and are held.
   std::optional<std::string> key_is, key_begins_with;
   enum class Bucket : uint8_t { kNone, kHour, kDay };
   Bucket series = Bucket::kNone;  // also answer a series of the totals
@@ -66,6 +69,7 @@ struct Row {
   std::string key;
   Values values;
   std::vector<Point> series;
+  uint64_t missed = 0;  // each value is at least what it says, and at most this more
 };
 struct Answer {
   std::vector<Row> rows;
@@ -73,8 +77,9 @@ struct Answer {
   Values others;      // all that is not in `rows`
   Values totals;
   std::vector<Point> series;
-  // Some hours had more keys than are kept: counts of rows are at least what they say, and at most
-  // `missed` more.
+  // False: there were more keys than are kept. Each value of a row is at least what it says and at
+  // most the row's `missed` more; one of a key that is not held is at most `missed`. Totals are
+  // exact always, and series of totals; series of rows are at least what they say.
   bool exact = true;
   uint64_t missed = 0;
   // Set by the store: what could not be read.
@@ -94,8 +99,10 @@ class Table {
   // Events that came later; `before` has the events it had before.
   void Count(const mail::MessageRecord& before, const std::vector<mail::Event>& added);
   size_t memory_bytes() const;
-  // Keeps `max_keys` keys an hour and dimension, by the sum of their values; the rest goes into
-  // "others" of that hour with a note of the largest that was dropped.
+  // Keeps `max_keys` keys of a dimension over the whole span (up to eight times as many when it is
+  // of many days) and half as many of each hour: a quarter of them by what harm they did
+  // (group.h: IsNotable), the others by the sum of their values. The rest goes into "others", with
+  // a note of the largest that was dropped. Totals are kept exactly.
   std::string Encode(size_t max_keys) const;
 
   struct Impl;

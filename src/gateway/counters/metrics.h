@@ -12,13 +12,13 @@ namespace mailreeve::gateway::counters {
 // The unit is recipients unless the line says otherwise. A message belongs to the hour it was
 // received in, an event to its own.
 enum class Count : uint8_t {
-  kMessages,     // messages
+  kMessages,  // messages
   kRecipients,
   kBytes,        // bytes of messages; of kAll only
   kConnections,  // connections that brought a message
 
-  // Of each message: kClean or kThreat, and with kThreat one of kMalicious and kSuspicious and one
-  // of kSpam … kOtherThreat (the first verdict that was positive).
+  // Of each message: kClean, a kind of bulk mail or kThreat, and with kThreat one of kMalicious and
+  // kSuspicious and one of kSpam … kOtherThreat (the first verdict that was positive).
   kClean,
   kThreat,
   kMalicious,
@@ -33,7 +33,7 @@ enum class Count : uint8_t {
   kDmarcBlocked,
   kInvalidRecipient,
   kOtherThreat,
-  kBulkMail,  // of clean mail too
+  kBulkMail,  // neither clean nor a threat, down to kSocialMail
   kMarketingMail,
   kSocialMail,
 
