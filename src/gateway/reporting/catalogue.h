@@ -38,7 +38,7 @@ struct ReportInfo {
   std::vector<CounterInfo> extra;
 
   const CounterInfo* Find(std::string_view counter) const;  // of `counters` and `extra`
-  bool available() const;                                    // one counter at least is
+  bool available() const;                                   // one counter at least is
 };
 
 const std::vector<ReportInfo>& Catalogue();

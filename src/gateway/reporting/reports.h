@@ -19,8 +19,9 @@
 // docs/reports.md: what each counter means, what is not available, and how exact counts are.
 //
 // Threads: one executor. Ownership: the store outlives the object. Errors: kInvalid (a parameter;
-// HTTP 400), kNotFound (no such report or counter, or dates that are not whole hours; HTTP 404), and
-// those of the store. The text of kInvalid and kNotFound is the `message` of gateway-api.md 1.3.
+// HTTP 400), kNotFound (no such report or counter, or dates that are not whole hours; HTTP 404),
+// and those of the store. The text of kInvalid and kNotFound is the `message` of
+// gateway-api.md 1.3.
 //
 //   reporting::Reports reports(store);
 //   CO_TRY(auto request, reporting::ReadRequest("mail_subject_stats", "", parameters));
@@ -92,8 +93,8 @@ class Reports {
 
   // The whole envelope: {"meta":{"totalCount":-1},"data":{"type":…,"resultSet":…}}. Beside
   // `resultSet`, "mailreeve" tells what other clients do not look for: key, observables
-  // ({"type","value"}) of each row in the order of the rows; counters that are not available; others,
-  // totals; whether counts are exact and complete.
+  // ({"type","value"}) of each row in the order of the rows; counters that are not available;
+  // others, totals; whether counts are exact and complete.
   io::Task<Result<json::value>> Run(ReportRequest request);
   // `points`: also the series of the totals, by the hour, or by the day when `daily_graph` or when
   // there would be more than kMaxPoints; `row_points`: also one of each row.
