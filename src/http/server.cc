@@ -82,6 +82,7 @@ struct State {
   std::string unix_path;
   std::vector<Route101> upgrades;
   Headers default_headers;
+  Server::Refuse refuse;
   std::list<Connection*> connections;
   io::Event changed;  // a connection ended
   ServerCounts counts;
@@ -245,14 +246,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
       const bool is_head = request.method == "HEAD";
       Response response;
       if (auto parsed = ParseTarget(request); !parsed) {
-        response = Refusal(StatusOf(parsed.error().code), CodeName(parsed.error().code),
-                           parsed.error().message);
+        response = Refuse(StatusOf(parsed.error().code), CodeName(parsed.error().code),
+                          parsed.error().message);
       } else if (const Route101* upgrade = FindUpgrade(request); upgrade != nullptr) {
         if (buffer_.size() == 0) {
           co_await Upgrade(std::move(request), *upgrade);
           co_return;
         }
-        response = Refusal(400, "invalid", "bytes after a request for an upgrade");
+        response = Refuse(400, "invalid", "bytes after a request for an upgrade");
         keep_alive = false;
       } else {
         response = co_await Handle(std::move(request));
@@ -307,7 +308,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       }
       auto [error, got] = co_await wire_->async_read_some(buffer_.prepare(kReadBytes), io::kTuple);
       if (timed_out_ && phase_ == Phase::kRead) {
-        co_return Refusal(408, "timeout", "the request took too long to arrive");
+        co_return Refuse(408, "timeout", "the request took too long to arrive");
       }
       if (error) {
         // The end between two requests and in the middle of one: nobody is left to answer.
@@ -319,21 +320,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
   }
 
+  Response Refuse(int status, std::string_view error, std::string_view description) const {
+    return state_->refuse ? state_->refuse(status, error, description)
+                          : Refusal(status, error, description);
+  }
+
   Response Malformed(const beast::error_code& error) {
     if (error == beast::http::error::header_limit) {
-      return Refusal(
+      return Refuse(
           431, "limited",
           "the header has more than " + std::to_string(state_->limits.max_header_bytes) + " bytes");
     }
     if (error == beast::http::error::body_limit) {
-      return Refusal(
+      return Refuse(
           413, "limited",
           "the body has more than " + std::to_string(state_->limits.max_body_bytes) + " bytes");
     }
     if (error == beast::http::error::bad_version) {
-      return Refusal(505, "invalid", "the server speaks HTTP/1.1");
+      return Refuse(505, "invalid", "the server speaks HTTP/1.1");
     }
-    return Refusal(400, "invalid", "not an HTTP request: " + error.message());
+    return Refuse(400, "invalid", "not an HTTP request: " + error.message());
   }
 
   // RFC 9112 sections 3.2 and 6: what lets two servers read one byte stream as different requests.
@@ -345,21 +351,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
     };
     const auto hosts = count(beast::http::field::host);
     if (hosts > 1 || (hosts == 0 && message.version() >= 11)) {
-      return Refusal(400, "invalid", "the request needs one Host field");
+      return Refuse(400, "invalid", "the request needs one Host field");
     }
     const auto codings = count(beast::http::field::transfer_encoding);
     if (codings > 0) {
       if (message.version() < 11 || count(beast::http::field::content_length) > 0) {
-        return Refusal(400, "invalid", "Transfer-Encoding is not allowed here");
+        return Refuse(400, "invalid", "Transfer-Encoding is not allowed here");
       }
       if (codings > 1 ||
           !AsciiEqualFold(message[beast::http::field::transfer_encoding], "chunked")) {
-        return Refusal(501, "invalid", "the only transfer coding is chunked");
+        return Refuse(501, "invalid", "the only transfer coding is chunked");
       }
     }
     const std::string_view expect = message[beast::http::field::expect];
     if (!expect.empty() && !AsciiEqualFold(expect, "100-continue")) {
-      return Refusal(417, "invalid", "the only expectation is 100-continue");
+      return Refuse(417, "invalid", "the only expectation is 100-continue");
     }
     return std::nullopt;
   }
@@ -403,12 +409,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Arm(Phase::kWrite, state_->limits.write_timeout);
     if (too_slow) {
       state_->logger.Warn("http_handler_slow", {{"request_id", id}, {"method", method}});
-      co_return Refusal(503, "timeout", "the request took too long; try again later");
+      co_return Refuse(503, "timeout", "the request took too long; try again later");
     }
     if (thrown) {
       if (!aborted_) LogThrown(thrown, id, method);
-      co_return Refusal(500, "internal",
-                        "the server failed; its log has details under the request id");
+      co_return Refuse(500, "internal",
+                       "the server failed; its log has details under the request id");
     }
     co_return std::move(response);
   }
@@ -600,6 +606,7 @@ class BeastServer final : public Server {
   void set_default_headers(Headers headers) override {
     state_->default_headers = std::move(headers);
   }
+  void set_refusal(Refuse refuse) override { state_->refuse = std::move(refuse); }
   uint16_t port() const override { return port_; }
   ServerCounts counts() const override { return state_->counts; }
 

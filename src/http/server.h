@@ -58,6 +58,12 @@ class Server {
   // first connection.
   virtual void OnWebSocket(std::string path, WebSocketLimits limits, WebSocketHandler handler) = 0;
   virtual void set_default_headers(Headers headers) = 0;
+  // Makes the answer to what never reaches a handler (not HTTP, too long, too slow, a handler that
+  // failed) from status, word and sentence; default: {"error","error_description"}. Before the
+  // first connection.
+  using Refuse =
+      std::function<Response(int status, std::string_view error, std::string_view description)>;
+  virtual void set_refusal(Refuse refuse) = 0;
   virtual uint16_t port() const = 0;
   virtual ServerCounts counts() const = 0;
   // Takes no more connections, lets running requests end for up to `grace`, closes the rest.
