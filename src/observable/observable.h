@@ -24,6 +24,10 @@ struct Observable {
 // Types without a rule of their own: trimmed, valid UTF-8, not empty.
 Result<std::string> Canonical(Type type, std::string_view value);
 
+// True only when Canonical(type, value) would give `value` itself, told without making it; false
+// says nothing. Most of what mail shows is of this kind.
+bool IsPlainCanonical(Type type, std::string_view value);
+
 // 64 bits of type and canonical value (XXH3); what indexes store. Never 0.
 uint64_t Fingerprint(Type type, std::string_view canonical);
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <random>
 #include <sstream>
 
 namespace mailreeve::observable {
@@ -199,6 +200,48 @@ TEST(FindUrls, ReadsAnyBytes) {
   ASSERT_EQ(found.urls.size(), 2u);
   EXPECT_EQ(found.urls[0].raw, "http://a.example/x");
   EXPECT_EQ(found.urls[1].canonical, "http://www.b.example/");
+}
+
+TEST(IsPlainCanonical, SaysYesOnlyToWhatStaysAsItIs) {
+  const std::vector<std::pair<Type, std::string>> plain = {
+      {Type::kUrl, "https://mail.example.co.uk/a/b-c_d.html?x=1&y=2"},
+      {Type::kDomain, "mail-2.example.com"},
+      {Type::kEmail, "ann.b+c=d_e@example.com"},
+      {Type::kEmailMessageid, "<20260101.ABC$%@mail.example>"},
+      {Type::kEmailSubject, "Re: [list] Invoice (12)"},
+      {Type::kFileName, "invoice 12.pdf"},
+      {Type::kMd5, std::string(32, 'a')},
+      {Type::kSha1, std::string(40, '0')},
+      {Type::kSha256, std::string(64, 'f')}};
+  std::mt19937_64 random(7);
+  const std::string letters = "ab0zAZ.-_/:?#&=@%<>[](){}\\ +~!xn--\t\x7f\xc3\xa9\xe2\x80\x8b..//";
+  size_t yes = 0;
+  for (const auto& [type, value] : plain) {
+    EXPECT_TRUE(IsPlainCanonical(type, value)) << value;
+    for (int i = 0; i < 20000; ++i) {
+      std::string changed = value;
+      for (size_t n = random() % 4; n > 0; --n) {
+        const size_t at = random() % (changed.size() + 1);
+        switch (random() % 3) {
+          case 0:
+            changed.insert(at, 1, letters[random() % letters.size()]);
+            break;
+          case 1:
+            if (at < changed.size()) changed[at] = letters[random() % letters.size()];
+            break;
+          default:
+            if (at < changed.size()) changed.erase(at, random() % 3 + 1);
+        }
+        if (changed.empty()) changed = value;
+      }
+      if (!IsPlainCanonical(type, changed)) continue;
+      ++yes;
+      const auto canonical = Canonical(type, changed);
+      ASSERT_TRUE(canonical) << changed;
+      ASSERT_EQ(*canonical, changed);
+    }
+  }
+  EXPECT_GT(yes, 20000u);
 }
 
 }  // namespace

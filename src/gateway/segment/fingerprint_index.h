@@ -11,12 +11,12 @@
 #include <string_view>
 #include <vector>
 
-// The sorted array of fingerprints of a segment, each with the rows that show it. Keys lie in pages of
-// Rice-coded differences; rows of a rare key beside it, those of a frequent one in a list of their own
-// that can be read from its end. docs/tracking-format.md section 4.
+// The sorted array of fingerprints of a segment, each with the rows that show it. Keys lie in pages
+// of Rice-coded differences; rows of a rare key beside it, those of a frequent one in a list of
+// their own that can be read from its end. docs/tracking-format.md section 4.
 //
-// Threads: a builder and a scanner belong to one; a FingerprintIndex is safe from any, as its Read is.
-// Errors: kCorrupt names the part and its offset in the section; those of Read.
+// Threads: a builder and a scanner belong to one; a FingerprintIndex is safe from any, as its Read
+// is. Errors: kCorrupt names the part and its offset in the section; those of Read.
 namespace mailreeve::gateway::segment {
 
 // The high `bits` of a fingerprint are kept as key.

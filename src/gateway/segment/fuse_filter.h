@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-// A static membership filter: three-wise binary fuse, 8 bits a slot, about 9 bits a key; a key that is
-// not held passes once in 256. Graf and Lemire, "Binary Fuse Filters: Fast and Smaller Than Xor
+// A static membership filter: three-wise binary fuse, 8 bits a slot, about 9 bits a key; a key that
+// is not held passes once in 256. Graf and Lemire, "Binary Fuse Filters: Fast and Smaller Than Xor
 // Filters", 2022. Pure; a built filter is safe from any thread.
 namespace mailreeve::gateway::segment {
 

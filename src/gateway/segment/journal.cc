@@ -14,8 +14,8 @@ constexpr std::string_view kMagic = "MRJRNL01";
 constexpr uint32_t kVersion = 1;
 constexpr size_t kHeadSize = 28;  // magic, version, sequence, checksum
 constexpr std::string_view kMark = "MRjf";
-// Mark; type, whether it ends its batch, and number of the batch; payload size; checksum of all but the
-// mark.
+// Mark; type, whether it ends its batch, and number of the batch; payload size; checksum of all but
+// the mark.
 constexpr size_t kFrameHead = 24;
 constexpr size_t kSumAt = 16;
 constexpr uint64_t kEndOfBatch = 0x80;
@@ -138,7 +138,8 @@ void JournalWriter::Add(FrameType type, std::initializer_list<std::string_view> 
 void JournalWriter::FinishFrame(bool ends_batch) {
   if (waiting_.empty()) return;
   if (ends_batch) {
-    waiting_[last_ + 4] = static_cast<char>(static_cast<uint8_t>(waiting_[last_ + 4]) | kEndOfBatch);
+    waiting_[last_ + 4] =
+        static_cast<char>(static_cast<uint8_t>(waiting_[last_ + 4]) | kEndOfBatch);
   }
   const std::string_view frame = std::string_view(waiting_).substr(last_);
   const uint64_t sum = Sum(frame.substr(4, kSumAt - 4), frame.substr(kFrameHead), durable_ + last_);
@@ -205,8 +206,9 @@ Result<JournalReplay> ReplayJournal(
     start += at;
     at = 0;
     const uint64_t from = start + buffer.size();
-    TRY(std::string more, file.ReadAt(from, std::min<uint64_t>(std::max(kReadAhead, need - buffer.size()),
-                                                               size - std::min(size, from))));
+    TRY(std::string more,
+        file.ReadAt(from, std::min<uint64_t>(std::max(kReadAhead, need - buffer.size()),
+                                             size - std::min(size, from))));
     buffer += more;
     return buffer.size() >= need;
   };
@@ -224,9 +226,9 @@ Result<JournalReplay> ReplayJournal(
       if (payload_size <= kMaxPayload && payload_size <= size - where - kFrameHead) {
         TRY(const bool whole, fill(kFrameHead + payload_size));
         const std::string_view view(buffer);
-        good = whole && Get(view, at + kSumAt, 8) == Sum(view.substr(at + 4, kSumAt - 4),
-                                                         view.substr(at + kFrameHead, payload_size),
-                                                         where);
+        good = whole &&
+               Get(view, at + kSumAt, 8) == Sum(view.substr(at + 4, kSumAt - 4),
+                                                view.substr(at + kFrameHead, payload_size), where);
       }
     }
     if (!good) {

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-// The journal of the tracking store: frames appended to a file, each with its checksum; acknowledged
-// when the file is synced. A frame is found again behind damage by its mark. docs/tracking-format.md
-// section 2.
+// The journal of the tracking store: frames appended to a file, each with its checksum;
+// acknowledged when the file is synced. A frame is found again behind damage by its mark.
+// docs/tracking-format.md section 2.
 //
 // Threads: one writer, one thread. Ownership: Files outlives it.
 namespace mailreeve::gateway::segment {

@@ -5,12 +5,13 @@
 #include "gateway/segment/record_walk.h"
 
 #define ZDICT_STATIC_LINKING_ONLY
+#include <xxhash.h>
 #include <zdict.h>
 #include <zstd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_map>
+#include <deque>
 
 namespace mailreeve::gateway::segment {
 namespace {
@@ -90,7 +91,9 @@ class Encoder {
     last = value;
   }
   void Text(Stream stream, Frame frame, const std::string& text) {
-    if (frame == Frame::kHashes) return Put(stream, frame, PackHash(text));
+    if (frame == Frame::kHashes && !text.empty()) {
+      return Put(stream, frame, packed_.emplace_back(PackHash(text)));
+    }
     Put(stream, frame, text);
   }
   template <class T, class Each>
@@ -107,33 +110,57 @@ class Encoder {
     for (size_t frame = 1; frame < kFrames; ++frame) {
       const auto& texts = texts_[frame - 1];
       PutNumber(out[frame], texts.order.size());
-      for (const std::string* text : texts.order) PutNumber(out[frame], text->size());
-      for (const std::string* text : texts.order) out[frame] += *text;
+      for (const std::string_view text : texts.order) PutNumber(out[frame], text.size());
+      for (const std::string_view text : texts.order) out[frame] += text;
     }
     return out;
   }
 
  private:
-  struct Texts {
-    std::unordered_map<std::string, uint64_t> ids;
-    std::vector<const std::string*> order;
+  // The different texts of a class in the order they came, found by hash.
+  class Texts {
+   public:
+    // Its number, and whether it is new. `text` stays where it is until Take.
+    std::pair<uint64_t, bool> Add(std::string_view text) {
+      if ((order.size() + 1) * 2 > slots_.size()) Grow();
+      const uint64_t hash = XXH3_64bits(text.data(), text.size());
+      for (size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+        const uint32_t id = slots_[at];
+        if (id == 0) {
+          slots_[at] = static_cast<uint32_t>(order.size() + 1);
+          order.push_back(text);
+          hashes_.push_back(hash);
+          return {order.size() - 1, true};
+        }
+        if (hashes_[id - 1] == hash && order[id - 1] == text) return {id - 1, false};
+      }
+    }
+    std::vector<std::string_view> order;
+
+   private:
+    void Grow() {
+      slots_.assign(std::max<size_t>(512, slots_.size() * 2), 0);
+      for (size_t i = 0; i < hashes_.size(); ++i) {
+        size_t at = hashes_[i] & (slots_.size() - 1);
+        while (slots_[at] != 0) at = (at + 1) & (slots_.size() - 1);
+        slots_[at] = static_cast<uint32_t>(i + 1);
+      }
+    }
+    std::vector<uint32_t> slots_;  // number + 1; 0: free
+    std::vector<uint64_t> hashes_;
   };
 
   static size_t Index(Stream stream) { return static_cast<size_t>(stream); }
 
-  // 0: the next new text of the class; n: the one n before the newest plus one. The empty text is the
-  // first of every class.
-  void Put(Stream stream, Frame frame, std::string text) {
-    Texts& texts = texts_[static_cast<size_t>(frame) - 1];
+  // 0: the next new text of the class; 1: the empty text; n: the one n - 1 before the next.
+  void Put(Stream stream, Frame frame, std::string_view text) {
     if (text.empty()) return Number(stream, 1);
-    const auto [at, is_new] = texts.ids.try_emplace(std::move(text), texts.order.size());
-    if (is_new) {
-      texts.order.push_back(&at->first);
-      return Number(stream, 0);
-    }
-    Number(stream, texts.order.size() - at->second + 1);
+    Texts& texts = texts_[static_cast<size_t>(frame) - 1];
+    const auto [id, is_new] = texts.Add(text);
+    Number(stream, is_new ? 0 : texts.order.size() - id + 1);
   }
 
+  std::deque<std::string> packed_;  // hashes as bytes
   std::array<std::string, kStreams> streams_;
   std::array<uint64_t, kStreams> last_{};
   std::array<Texts, kTextFrames> texts_;
@@ -293,9 +320,9 @@ Frames Train(std::span<const Frames> samples, size_t max_bytes) {
     params.accel = 2;
     params.nbThreads = 1;
     params.zParams.compressionLevel = 3;
-    const size_t got = ZDICT_trainFromBuffer_fastCover(
-        dictionary.data(), dictionary.size(), all.data(), sizes.data(),
-        static_cast<unsigned>(sizes.size()), params);
+    const size_t got =
+        ZDICT_trainFromBuffer_fastCover(dictionary.data(), dictionary.size(), all.data(),
+                                        sizes.data(), static_cast<unsigned>(sizes.size()), params);
     // Too little to learn from: this class goes without.
     if (ZDICT_isError(got)) continue;
     dictionary.resize(got);
@@ -323,8 +350,8 @@ Frames Compress(const Frames& columns, const Dictionaries& dictionaries, int lev
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);
     ZSTD_CCtx_refCDict(context, dictionaries.prepared().compress[i]);
-    const size_t size = ZSTD_compress2(context, out[i].data(), out[i].size(), columns[i].data(),
-                                       columns[i].size());
+    const size_t size =
+        ZSTD_compress2(context, out[i].data(), out[i].size(), columns[i].data(), columns[i].size());
     out[i].resize(size);  // cannot fail: the buffer has the bound's size
   }
   return out;
@@ -339,13 +366,12 @@ Result<std::string> Decompress(Frame frame, std::string_view bytes,
   }
   std::string out(size, '\0');
   ZSTD_DCtx* context = ThreadContext().decompress;
-  const ZSTD_DDict* dictionary =
-      dictionaries.prepared().decompress[static_cast<size_t>(frame)];
-  const size_t got = dictionary == nullptr
-                         ? ZSTD_decompressDCtx(context, out.data(), out.size(), bytes.data(),
-                                               bytes.size())
-                         : ZSTD_decompress_usingDDict(context, out.data(), out.size(),
-                                                      bytes.data(), bytes.size(), dictionary);
+  const ZSTD_DDict* dictionary = dictionaries.prepared().decompress[static_cast<size_t>(frame)];
+  const size_t got =
+      dictionary == nullptr
+          ? ZSTD_decompressDCtx(context, out.data(), out.size(), bytes.data(), bytes.size())
+          : ZSTD_decompress_usingDDict(context, out.data(), out.size(), bytes.data(), bytes.size(),
+                                       dictionary);
   if (ZSTD_isError(got) || got != size) {
     return Fail(Code::kCorrupt, "record block: a frame cannot be decompressed");
   }

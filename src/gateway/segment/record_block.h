@@ -12,8 +12,9 @@
 #include <string_view>
 #include <vector>
 
-// A block of tracked message records as columns: one frame with all numbers, and one for each class of
-// text, in which each different text of the block stands once. docs/tracking-format.md section 3.
+// A block of tracked message records as columns: one frame with all numbers, and one for each class
+// of text, in which each different text of the block stands once. docs/tracking-format.md
+// section 3.
 //
 // Pure functions; thread-safe. Errors: kCorrupt for anything that Encode did not make; records come
 // out whole or not at all.
@@ -32,8 +33,8 @@ enum class Frame : uint8_t {
 inline constexpr size_t kFrames = 8;
 using Frames = std::array<std::string, kFrames>;
 
-// Text that the frames of a segment have in common; each may be empty. Prepared once, then safe from
-// any thread.
+// Text that the frames of a segment have in common; each may be empty. Prepared once, then safe
+// from any thread.
 class Dictionaries {
  public:
   Dictionaries();

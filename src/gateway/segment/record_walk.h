@@ -6,8 +6,8 @@
 #include <type_traits>
 
 // Every field of a message record, named once, for those who write columns and those who read them.
-// Internal to this folder. The order of fields and streams is the format: a new field goes into a new
-// stream at the end, and the version of the segment goes up.
+// Internal to this folder. The order of fields and streams is the format: a new field goes into a
+// new stream at the end, and the version of the segment goes up.
 namespace mailreeve::gateway::segment {
 
 enum class Stream : uint8_t {
@@ -106,8 +106,8 @@ inline constexpr size_t kStreams = static_cast<size_t>(Stream::kEventDedupKey) +
 template <class V, class T>
 void WalkTime(V& v, Stream stream, T& time, mailreeve::Time base) {
   if constexpr (V::kReads) {
-    time = Time(Duration(static_cast<int64_t>(
-        static_cast<uint64_t>(ToEpochMicros(base)) + static_cast<uint64_t>(v.RawSigned(stream)))));
+    time = Time(Duration(static_cast<int64_t>(static_cast<uint64_t>(ToEpochMicros(base)) +
+                                              static_cast<uint64_t>(v.RawSigned(stream)))));
   } else {
     v.Signed(stream, static_cast<int64_t>(static_cast<uint64_t>(ToEpochMicros(time)) -
                                           static_cast<uint64_t>(ToEpochMicros(base))));
@@ -126,9 +126,9 @@ void WalkDate(V& v, T& date, Time received) {
       return;
     }
     const auto value = static_cast<uint64_t>(v.RawSigned(Stream::kDate));
-    date = FromEpochMicros(static_cast<int64_t>(
-        kind == 1 ? (value + static_cast<uint64_t>(base)) * static_cast<uint64_t>(kSecond)
-                  : value));
+    date = FromEpochMicros(static_cast<int64_t>(kind == 1 ? (value + static_cast<uint64_t>(base)) *
+                                                                static_cast<uint64_t>(kSecond)
+                                                          : value));
   } else {
     if (!date) {
       v.Number(Stream::kDateKind, 0);
@@ -232,19 +232,16 @@ void WalkRecord(V& v, R& r) {
     v.Text(S::kAuthResult, F::kRest, result.result);
     v.Text(S::kProperty, F::kRest, result.property);
   });
-  v.List(S::kLanguages, i.languages,
-         [&v](auto& text) { v.Text(S::kLanguage, F::kRest, text); });
+  v.List(S::kLanguages, i.languages, [&v](auto& text) { v.Text(S::kLanguage, F::kRest, text); });
   v.Text(S::kMailer, F::kRest, i.mailer);
   v.Text(S::kInReplyTo, F::kIds, i.in_reply_to);
-  v.List(S::kReferences, i.references,
-         [&v](auto& text) { v.Text(S::kReference, F::kIds, text); });
+  v.List(S::kReferences, i.references, [&v](auto& text) { v.Text(S::kReference, F::kIds, text); });
   v.Number(S::kSize, i.size);
   v.Number(S::kHeaderSize, i.header_size);
   v.Number(S::kParts, i.parts);
   v.Text(S::kContentDigest, F::kHashes, i.content_digest);
   v.Text(S::kRawSha256, F::kHashes, i.raw_sha256);
-  v.List(S::kLimitsHit, i.limits_hit,
-         [&v](auto& text) { v.Text(S::kLimitHit, F::kRest, text); });
+  v.List(S::kLimitsHit, i.limits_hit, [&v](auto& text) { v.Text(S::kLimitHit, F::kRest, text); });
   v.List(S::kOddities, i.oddities, [&v](auto& text) { v.Text(S::kOddity, F::kRest, text); });
 
   v.List(S::kVerdicts, r.verdicts, [&v](auto& verdict) {

@@ -33,9 +33,7 @@ struct Segment::Inside {
   mutable std::atomic<const FuseFilter*> filter{nullptr};
   mutable std::unique_ptr<FuseFilter> filter_owned;
 
-  const Place& At(Section section) const {
-    return footer.sections[static_cast<size_t>(section)];
-  }
+  const Place& At(Section section) const { return footer.sections[static_cast<size_t>(section)]; }
 
   Result<std::string> Read(uint64_t offset, uint64_t size) const {
     TRY(std::string bytes, file->ReadAt(offset, size));
@@ -53,7 +51,8 @@ struct Segment::Inside {
     }
     return bytes;
   }
-  Result<std::string> ReadFrame(const BlockEntry& entry, size_t frame, std::string_view bytes) const {
+  Result<std::string> ReadFrame(const BlockEntry& entry, size_t frame,
+                                std::string_view bytes) const {
     if (Checksum(bytes) != entry.checksums[frame]) {
       uint64_t offset = entry.offset;
       for (size_t i = 0; i < frame; ++i) offset += entry.sizes[i];
@@ -93,8 +92,8 @@ Result<std::shared_ptr<Segment>> Segment::Open(io::Files& files, const std::stri
     TRY(const std::string tail, s.Read(size - kSegmentTail, kSegmentTail));
     const uint64_t footer_size = Get64(tail, 0);
     if (!tail.ends_with(kSegmentMagic) || footer_size > size - kSegmentHead - kSegmentTail) {
-      return Fail(Code::kCorrupt, "its end, at offset " + std::to_string(size - kSegmentTail) +
-                                      ", is damaged");
+      return Fail(Code::kCorrupt,
+                  "its end, at offset " + std::to_string(size - kSegmentTail) + ", is damaged");
     }
     TRY(const std::string footer, s.Read(size - kSegmentTail - footer_size, footer_size));
     if (Checksum(footer) != Get64(tail, 8)) {
@@ -166,9 +165,9 @@ size_t Segment::blocks() const { return inside_->blocks.size(); }
 Segment::Block Segment::block(size_t index) const { return inside_->blocks[index].block; }
 
 size_t Segment::BlockOf(uint32_t row) const {
-  const auto after =
-      std::upper_bound(inside_->blocks.begin(), inside_->blocks.end(), row,
-                       [](uint32_t r, const BlockEntry& entry) { return r < entry.block.first_row; });
+  const auto after = std::upper_bound(
+      inside_->blocks.begin(), inside_->blocks.end(), row,
+      [](uint32_t r, const BlockEntry& entry) { return r < entry.block.first_row; });
   return static_cast<size_t>(after - inside_->blocks.begin()) - 1;
 }
 
@@ -179,16 +178,16 @@ Result<std::vector<mail::MessageRecord>> Segment::Read(size_t block,
   Frames columns;
   size_t at = 0;
   for (size_t i = 0; i < kFrames; ++i) {
-    SEGMENT_TRY(columns[i], inside_->ReadFrame(entry, i,
-                                               std::string_view(bytes).substr(at, entry.sizes[i])));
+    SEGMENT_TRY(columns[i],
+                inside_->ReadFrame(entry, i, std::string_view(bytes).substr(at, entry.sizes[i])));
     at += entry.sizes[i];
   }
   size_t next = 0;
   SEGMENT_TRY(auto records, ReadRows(columns, entry.block.rows, [&](uint32_t row) {
-    if (next == rows.size() || rows[next] != entry.block.first_row + row) return false;
-    ++next;
-    return true;
-  }));
+                if (next == rows.size() || rows[next] != entry.block.first_row + row) return false;
+                ++next;
+                return true;
+              }));
   return records;
 }
 
@@ -213,19 +212,17 @@ Result<std::vector<std::string_view>> Segment::Texts(size_t block, Frame frame,
 }
 
 Result<std::vector<bool>> Segment::TextGroups(TextIndex index, std::string_view folded) const {
-  constexpr size_t kMaxSlots = 12;  // more would hardly rule out more
+  constexpr size_t kMaxSlots = 48;  // more would hardly rule out more
   const Footer& footer = inside_->footer;
   const uint32_t groups = TextGroupCount(footer.info.rows);
   const bool subjects = index == TextIndex::kSubjects;
   const unsigned bits = subjects ? footer.subject_slot_bits : footer.other_slot_bits;
-  const Place& place =
-      inside_->At(subjects ? Section::kSubjectTrigrams : Section::kOtherTrigrams);
+  const Place& place = inside_->At(subjects ? Section::kSubjectTrigrams : Section::kOtherTrigrams);
   const size_t line = LineBytes(groups);
   std::vector<bool> out(groups, true);
   if (!inside_->trigrams_good.load() || place.size != (uint64_t{1} << bits) * line) return out;
   for (const uint32_t slot : TrigramSlots(folded, bits, kMaxSlots)) {
-    SEGMENT_TRY(const std::string bytes,
-                inside_->Read(place.offset + uint64_t{slot} * line, line));
+    SEGMENT_TRY(const std::string bytes, inside_->Read(place.offset + uint64_t{slot} * line, line));
     for (uint32_t group = 0; group < groups; ++group) {
       if ((static_cast<uint8_t>(bytes[group / 8]) >> (group % 8) & 1) == 0) out[group] = false;
     }

@@ -19,11 +19,12 @@
 #include <utility>
 #include <vector>
 
-// A segment: an immutable file of tracked messages, rows in order of (received, mid), with what finds
-// them. docs/tracking-format.md.
+// A segment: an immutable file of tracked messages, rows in order of (received, mid), with what
+// finds them. docs/tracking-format.md.
 //
-// Threads: a Segment is safe from any; a writer belongs to one. Ownership: Files outlives it. Errors:
-// kCorrupt names file and offset; kNotFound: no such file; kConflict: written by a newer program.
+// Threads: a Segment is safe from any; a writer belongs to one. Ownership: Files outlives it.
+// Errors: kCorrupt names file and offset; kNotFound: no such file; kConflict: written by a newer
+// program.
 namespace mailreeve::gateway::segment {
 
 inline constexpr uint32_t kSegmentVersion = 1;
@@ -59,7 +60,8 @@ struct SegmentOptions {
   int compression_level = 1;
   size_t dictionary_bytes = 0;  // of each class; 0: no dictionaries
   uint32_t block_rows = 256;
-  size_t block_bytes = size_t{1} << 20;  // of columns before they are compressed; a block ends early
+  size_t block_bytes =
+      size_t{1} << 20;  // of columns before they are compressed; a block ends early
 };
 
 class SegmentWriter {
@@ -95,8 +97,8 @@ class Segment {
   const SegmentInfo& info() const { return info_; }
   const std::string& path() const { return path_; }
 
-  // Reads the membership filter into memory and proves the trigram filters. Until then, and when they
-  // are damaged, MayHold and TextGroups rule nothing out: slower, but nothing is missed.
+  // Reads the membership filter into memory and proves the trigram filters. Until then, and when
+  // they are damaged, MayHold and TextGroups rule nothing out: slower, but nothing is missed.
   Result<void> LoadFilters() const;
   bool filters_loaded() const;  // or tried in vain
   bool MayHold(uint64_t fingerprint) const;

@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
-// What stands where in a segment file. Internal to this folder; docs/tracking-format.md section 3 is the
-// definition.
+// What stands where in a segment file. Internal to this folder; docs/tracking-format.md section 3
+// is the definition.
 namespace mailreeve::gateway::segment {
 
 inline constexpr std::string_view kSegmentMagic = "MRSEGM01";
-inline constexpr size_t kSegmentHead = 24;   // magic, version, 4 bytes of 0, checksum
-inline constexpr size_t kSegmentTail = 24;   // size of the footer, its checksum, magic
+inline constexpr size_t kSegmentHead = 24;  // magic, version, 4 bytes of 0, checksum
+inline constexpr size_t kSegmentTail = 24;  // size of the footer, its checksum, magic
 inline constexpr size_t kMaxFrameBytes = size_t{256} << 20;  // decompressed
-inline constexpr size_t kLaterChunk = 256;   // mids in one chunk of later events
+inline constexpr size_t kLaterChunk = 256;                   // mids in one chunk of later events
 
 enum class Section : uint8_t {
   kBlocks,

@@ -31,8 +31,9 @@ class TempDir {
 using Rng = std::mt19937_64;
 
 std::string Word(Rng& rng, size_t most) {
-  static const std::vector<std::string> kParts = {"invoice", "pay", "报告", "für", "ＡＢ", "x", "-",
-                                                  ".example", "\xff\xfe", std::string(1, '\0')};
+  static const std::vector<std::string> kParts = {
+      "invoice", "pay", "报告",     "für",      "ＡＢ",
+      "x",       "-",   ".example", "\xff\xfe", std::string(1, '\0')};
   std::string out;
   for (size_t i = rng() % (most + 1); i > 0; --i) out += kParts[rng() % kParts.size()];
   return out;
@@ -53,8 +54,9 @@ mail::MessageRecord RandomRecord(Rng& rng, uint64_t mid) {
   r.received = FromEpochMicros(1'700'000'000'000'000 + static_cast<int64_t>(mid) * 1'000'000 +
                                static_cast<int64_t>(rng() % 999'999));
   r.direction = static_cast<mail::Direction>(rng() % 3);
-  r.connection = {rng() % 100, "192.0.2." + std::to_string(rng() % 256), word(), word(), word(),
-                  word(), word(), word()};
+  r.connection = {
+      rng() % 100, "192.0.2." + std::to_string(rng() % 256), word(), word(), word(), word(), word(),
+      word()};
   r.envelope_from = word();
   r.envelope_from_raw = rng() % 2 == 0 ? r.envelope_from : word();
   for (uint32_t i = 0; i < rng() % 4; ++i) r.recipients.push_back({i, word(), word()});
@@ -70,21 +72,30 @@ mail::MessageRecord RandomRecord(Rng& rng, uint64_t mid) {
   in.message_id_raw = word();
   for (size_t i = rng() % 3; i > 0; --i) in.other_message_ids.push_back(word());
   if (rng() % 4 != 0) {
-    in.date = rng() % 2 == 0 ? FromEpochMicros(static_cast<int64_t>(rng() % 2'000'000'000) * 1'000'000)
-                             : FromEpochMicros(-static_cast<int64_t>(rng() % 1'000'000'007));
+    in.date = rng() % 2 == 0
+                  ? FromEpochMicros(static_cast<int64_t>(rng() % 2'000'000'000) * 1'000'000)
+                  : FromEpochMicros(-static_cast<int64_t>(rng() % 1'000'000'007));
   }
   in.date_raw = word();
   for (size_t i = rng() % 3; i > 0; --i) in.received_hosts.push_back(word());
   for (size_t i = rng() % 4; i > 0; --i) {
-    in.urls.push_back({word(), word(), static_cast<mail::UrlSource>(rng() % (mail::kMaxUrlSource + 1))});
+    in.urls.push_back(
+        {word(), word(), static_cast<mail::UrlSource>(rng() % (mail::kMaxUrlSource + 1))});
   }
   for (size_t i = rng() % 3; i > 0; --i) in.domains.push_back({word(), word()});
   for (size_t i = rng() % 3; i > 0; --i) {
-    in.attachments.push_back({{word(), word()}, word(), word(), rng() % 100000, Hash(rng, 64),
-                              rng() % 2 == 0 ? Hash(rng, 40) : "", rng() % 2 == 0 ? Hash(rng, 32) : word(),
-                              static_cast<uint32_t>(rng() % 5), rng() % 2 == 0});
+    in.attachments.push_back({{word(), word()},
+                              word(),
+                              word(),
+                              rng() % 100000,
+                              Hash(rng, 64),
+                              rng() % 2 == 0 ? Hash(rng, 40) : "",
+                              rng() % 2 == 0 ? Hash(rng, 32) : word(),
+                              static_cast<uint32_t>(rng() % 5),
+                              rng() % 2 == 0});
   }
-  for (size_t i = rng() % 3; i > 0; --i) in.authentication.push_back({word(), word(), word(), word()});
+  for (size_t i = rng() % 3; i > 0; --i)
+    in.authentication.push_back({word(), word(), word(), word()});
   for (size_t i = rng() % 2; i > 0; --i) in.languages.push_back(word());
   in.mailer = word();
   in.in_reply_to = word();
@@ -184,7 +195,9 @@ TEST(FingerprintIndex, FindsWhatWasAddedAsAMapDoes) {
     std::map<uint64_t, std::set<uint32_t>> model;
     for (int i = 0; i < 5000; ++i) {
       auto& rows = model[KeyOf(rng(), bits)];
-      const size_t count = rng() % 50 == 0 ? rng() % 20000 + 1 : rng() % 10 == 0 ? rng() % 90 + 1 : 1;
+      const size_t count = rng() % 50 == 0   ? rng() % 20000 + 1
+                           : rng() % 10 == 0 ? rng() % 90 + 1
+                                             : 1;
       while (rows.size() < count) rows.insert(static_cast<uint32_t>(rng() % kRows));
     }
     BuiltIndex built;
@@ -251,7 +264,8 @@ TEST(TrigramFilter, KeepsEveryGroupThatHoldsTheText) {
     for (uint32_t group = 0; group < 20; ++group) {
       bool all = true;
       for (const uint32_t slot : TrigramSlots(text, 12, 12)) {
-        all &= (static_cast<uint8_t>(builder.bytes()[slot * line + group / 8]) >> (group % 8) & 1) != 0;
+        all &= (static_cast<uint8_t>(builder.bytes()[slot * line + group / 8]) >> (group % 8) &
+                1) != 0;
       }
       if (all) out.insert(group);
     }
@@ -267,7 +281,8 @@ TEST(TrigramFilter, KeepsEveryGroupThatHoldsTheText) {
 TEST(RecordBlock, GivesBackEveryField) {
   Rng rng(4);
   std::vector<mail::MessageRecord> records;
-  for (uint64_t i = 0; i < 300; ++i) records.push_back(RandomRecord(rng, 1000 + i * (rng() % 3 + 1)));
+  for (uint64_t i = 0; i < 300; ++i)
+    records.push_back(RandomRecord(rng, 1000 + i * (rng() % 3 + 1)));
   const Frames columns = Transpose(records);
   const std::vector<Frames> samples(20, columns);
   const Dictionaries dictionaries(Train(samples, 8192), 3);
@@ -306,7 +321,8 @@ class JournalTest : public testing::Test {
   Result<std::vector<std::string>> Payloads(JournalReplay* replay = nullptr) {
     TRY(const auto file, io::PosixFiles().Open(path_, io::OpenMode::kRead));
     std::vector<std::string> out;
-    TRY(const auto done, ReplayJournal(*file, 7, [&](FrameType, std::string_view payload) -> Result<void> {
+    TRY(const auto done,
+        ReplayJournal(*file, 7, [&](FrameType, std::string_view payload) -> Result<void> {
           out.emplace_back(payload);
           return {};
         }));
@@ -370,7 +386,8 @@ TEST_F(JournalTest, RefusesAnotherFileAndANewerVersion) {
   ASSERT_TRUE(io::PosixFiles().Rename(path_, dir_.path() + "/" + JournalName(8)));
   path_ = dir_.path() + "/" + JournalName(8);
   const auto file = *io::PosixFiles().Open(path_, io::OpenMode::kRead);
-  const auto other = ReplayJournal(*file, 8, [](FrameType, std::string_view) { return Result<void>(); });
+  const auto other =
+      ReplayJournal(*file, 8, [](FrameType, std::string_view) { return Result<void>(); });
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, Code::kCorrupt);
   std::string newer = bytes_;
@@ -429,8 +446,8 @@ class SegmentTest : public testing::Test {
 };
 
 TEST_F(SegmentTest, AnswersFromWhatWasWritten) {
-  const auto segment = Write(1500, {.key_bits = 52, .compression_level = 3, .dictionary_bytes = 4096,
-                                    .block_rows = 100});
+  const auto segment = Write(
+      1500, {.key_bits = 52, .compression_level = 3, .dictionary_bytes = 4096, .block_rows = 100});
   EXPECT_EQ(segment->info().oldest, records_.front().received);
   EXPECT_EQ(segment->info().newest, records_.back().received);
   ASSERT_TRUE(segment->LoadFilters());
@@ -447,7 +464,8 @@ TEST_F(SegmentTest, AnswersFromWhatWasWritten) {
     ASSERT_TRUE(read && read->size() == 1) << row;
     ASSERT_EQ(read->front(), records_[row]);
     if (!records_[row].inspection.subject.empty()) {
-      const auto groups = segment->TextGroups(TextIndex::kSubjects, records_[row].inspection.subject);
+      const auto groups =
+          segment->TextGroups(TextIndex::kSubjects, records_[row].inspection.subject);
       ASSERT_TRUE(groups);
       EXPECT_TRUE((*groups)[row / kTextGroupRows]);
     }

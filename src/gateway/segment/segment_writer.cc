@@ -72,8 +72,8 @@ struct SegmentWriter::State {
     if (learned) return;
     learned = true;
     if (options.dictionary_bytes > 0 && !samples.empty()) {
-      dictionaries = Dictionaries(Train(samples, options.dictionary_bytes),
-                                  options.compression_level);
+      dictionaries =
+          Dictionaries(Train(samples, options.dictionary_bytes), options.compression_level);
     }
     samples.clear();
   }
@@ -147,8 +147,7 @@ struct SegmentWriter::State {
     key_rows.erase(std::unique(key_rows.begin(), key_rows.end()), key_rows.end());
     TRY_VOID(index->Add(last_key, key_rows));
     // The filter's keys are the same for every width of the index.
-    const uint64_t filter_key =
-        KeyOf(last_key << (64 - options.key_bits), 52);
+    const uint64_t filter_key = KeyOf(last_key << (64 - options.key_bits), 52);
     if (filter_keys.empty() || filter_keys.back() != filter_key) filter_keys.push_back(filter_key);
     key_rows.clear();
     return {};

@@ -11,8 +11,8 @@ namespace mailreeve::gateway::tracking {
 using segment::Segment;
 using segment::SegmentInfo;
 
-Result<std::unique_ptr<Core>> Core::Open(CoreOptions options, io::Files& files,
-                                         log::Logger& logger, const Clock& clock) {
+Result<std::unique_ptr<Core>> Core::Open(CoreOptions options, io::Files& files, log::Logger& logger,
+                                         const Clock& clock) {
   TRY(auto core, StoreCore::Open(std::move(options), files, logger, clock));
   return std::unique_ptr<Core>(std::move(core));
 }
@@ -27,7 +27,8 @@ Result<std::unique_ptr<StoreCore>> StoreCore::Open(CoreOptions options, io::File
 }
 
 StoreCore::~StoreCore() {
-  // No id is out that is not used: the next start goes on from here instead of from what was reserved.
+  // No id is out that is not used: the next start goes on from here instead of from what was
+  // reserved.
   if (journal_ && journal_->usable()) {
     journal_->Add(segment::FrameType::kClosed,
                   {segment::Encode(segment::JournalIds{next_mid_, next_icid_})});
@@ -90,18 +91,17 @@ Result<void> StoreCore::ReadOrRebuildManifest() {
     const bool covered = std::any_of(found.begin(), found.end(), [&info](const SegmentInfo& other) {
       return other.id != info.id && other.first_journal <= info.first_journal &&
              other.last_journal >= info.last_journal &&
-             (other.first_journal < info.first_journal ||
-              other.last_journal > info.last_journal || other.id > info.id);
+             (other.first_journal < info.first_journal || other.last_journal > info.last_journal ||
+              other.id > info.id);
     });
     if (covered) continue;
     manifest_.segments.push_back(info);
     manifest_.first_journal = std::max(manifest_.first_journal, info.last_journal + 1);
     manifest_.reserved_mid = std::max(manifest_.reserved_mid, info.last_mid + options_.id_block);
   }
-  std::sort(manifest_.segments.begin(), manifest_.segments.end(),
-            [](const SegmentInfo& a, const SegmentInfo& b) {
-              return a.first_journal < b.first_journal;
-            });
+  std::sort(
+      manifest_.segments.begin(), manifest_.segments.end(),
+      [](const SegmentInfo& a, const SegmentInfo& b) { return a.first_journal < b.first_journal; });
   if (!found.empty()) {
     // Connection ids of a lost manifest are not known: go far past what a box uses.
     for (const SegmentInfo& info : manifest_.segments) {
@@ -148,10 +148,11 @@ Result<void> StoreCore::OpenSegments() {
     const std::string why = opened.error().code == Code::kNotFound
                                 ? "the file " + segment::SegmentName(info.id) + " is not there"
                                 : opened.error().ToString();
-    logger_.Error("tracking_segment_missing",
-                  {{"file", segment::SegmentName(info.id)}, {"messages", info.rows},
-                   {"from", FormatTime(info.oldest)}, {"until", FormatTime(info.newest)},
-                   {"error", why}});
+    logger_.Error("tracking_segment_missing", {{"file", segment::SegmentName(info.id)},
+                                               {"messages", info.rows},
+                                               {"from", FormatTime(info.oldest)},
+                                               {"until", FormatTime(info.newest)},
+                                               {"error", why}});
     units->missing.push_back({info, why});
   }
   SetUnits(std::move(units));
@@ -314,8 +315,8 @@ Result<CheckReport> CheckStore(io::Files& files, const std::string& dir) {
     report.bytes += replayed->bytes;
     report.torn_bytes += replayed->torn_bytes;
     for (const auto& damage : replayed->damaged) {
-      report.damaged.push_back({name, damage.offset,
-                                std::to_string(damage.size) + " bytes of frames are damaged"});
+      report.damaged.push_back(
+          {name, damage.offset, std::to_string(damage.size) + " bytes of frames are damaged"});
     }
   }
   return report;

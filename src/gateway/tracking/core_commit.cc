@@ -13,7 +13,8 @@ constexpr mail::Mid kMaxMid = mail::Mid{1} << 53;
 
 // What the items of one batch know of each other.
 struct StoreCore::Batch {
-  std::unordered_map<mail::Mid, std::unordered_set<std::string>> keys;  // dedup keys of records, events
+  std::unordered_map<mail::Mid, std::unordered_set<std::string>>
+      keys;  // dedup keys of records, events
   std::unordered_set<mail::Mid> records;
 };
 
@@ -21,8 +22,8 @@ void StoreCore::Prepare(Appended& item) const {
   if (!item.record || !item.encoded.empty()) return;
   mail::MessageRecord& record = *item.record;
   DropFields(record, options_.privacy);
-  item.fingerprints = FingerprintsOf(
-      record, {options_.max_indexed_per_class, options_.max_indexed_recipients});
+  item.fingerprints =
+      FingerprintsOf(record, {options_.max_indexed_per_class, options_.max_indexed_recipients});
   HashFields(record, options_.privacy);
   item.encoded = mail::Encode(record);
 }
@@ -58,10 +59,10 @@ void StoreCore::CheckRecord(const Units& units, Appended& item, Batch& batch) co
     item.result = Fail(Code::kInvalid, "MID " + std::to_string(record.mid) +
                                            " is larger than any that is given out");
   } else if (item.encoded.size() > options_.max_record_bytes) {
-    item.result = Fail(Code::kInvalid, "tracking record of " + std::to_string(item.encoded.size()) +
-                                           " bytes; at most " +
-                                           std::to_string(options_.max_record_bytes) +
-                                           " are taken");
+    item.result =
+        Fail(Code::kInvalid, "tracking record of " + std::to_string(item.encoded.size()) +
+                                 " bytes; at most " + std::to_string(options_.max_record_bytes) +
+                                 " are taken");
   } else if (batch.records.contains(record.mid) || IsHeld(units, record.mid)) {
     item.result =
         Fail(Code::kConflict, "MID " + std::to_string(record.mid) + " is tracked already");
@@ -189,8 +190,8 @@ Result<void> StoreCore::ReadyJournal() {
 Result<void> StoreCore::Rotate() {
   auto made = segment::JournalWriter::Create(files_, options_.dir, next_journal_);
   if (!made) {
-    return Fail(Code::kUnavailable, "the tracking store cannot begin a journal: " +
-                                        made.error().ToString());
+    return Fail(Code::kUnavailable,
+                "the tracking store cannot begin a journal: " + made.error().ToString());
   }
   ++next_journal_;
   journal_ = *std::move(made);
@@ -219,7 +220,8 @@ void StoreCore::ReserveIds() {
   const uint64_t mid = std::max<uint64_t>(next_mid_, max_mid_ + 1);
   reserving_mid_ = std::max<uint64_t>(reserved_mid_, mid) + block;
   reserving_icid_ = std::max<uint64_t>(reserved_icid_, next_icid_) + block;
-  journal_->Add(FrameType::kIds, {segment::Encode(segment::JournalIds{reserving_mid_, reserving_icid_})});
+  journal_->Add(FrameType::kIds,
+                {segment::Encode(segment::JournalIds{reserving_mid_, reserving_icid_})});
 }
 
 void StoreCore::Watch(std::vector<uint64_t> fingerprints) {

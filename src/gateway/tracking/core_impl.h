@@ -14,11 +14,11 @@
 #include <unordered_set>
 #include <vector>
 
-// The one Core. core.cc opens and recovers, core_commit.cc appends, core_read.cc answers, core_maintain.cc
-// seals, compacts and drops. Internal to this folder.
+// The one Core. core.cc opens and recovers, core_commit.cc appends, core_read.cc answers,
+// core_maintain.cc seals, compacts and drops. Internal to this folder.
 //
-// Locks, in this order: maintain_mutex_ (sealing, compaction, retention), commit_mutex_ (journal and the
-// head that is added to), units_mutex_ (which units there are; held for moments).
+// Locks, in this order: maintain_mutex_ (sealing, compaction, retention), commit_mutex_ (journal
+// and the head that is added to), units_mutex_ (which units there are; held for moments).
 namespace mailreeve::gateway::tracking {
 
 class StoreCore final : public Core {
@@ -52,7 +52,10 @@ class StoreCore final : public Core {
 
  private:
   StoreCore(CoreOptions options, io::Files& files, log::Logger& logger, const Clock& clock)
-      : options_(std::move(options)), files_(files), logger_(logger), clock_(clock),
+      : options_(std::move(options)),
+        files_(files),
+        logger_(logger),
+        clock_(clock),
         health_(logger) {}
 
   // core.cc
@@ -95,9 +98,8 @@ class StoreCore final : public Core {
   Result<void> Publish(Manifest manifest, std::shared_ptr<const Units> units);
   Result<void> WriteSealed(const std::vector<std::shared_ptr<Head>>& heads,
                            segment::SegmentInfo info, segment::SegmentInfo& made);
-  Result<void> WriteCompacted(
-      const std::vector<std::shared_ptr<const segment::Segment>>& inputs,
-      segment::SegmentInfo info, segment::SegmentInfo& made);
+  Result<void> WriteCompacted(const std::vector<std::shared_ptr<const segment::Segment>>& inputs,
+                              segment::SegmentInfo info, segment::SegmentInfo& made);
 
   const CoreOptions options_;
   io::Files& files_;
@@ -108,10 +110,10 @@ class StoreCore final : public Core {
 
   std::mutex maintain_mutex_;
   std::atomic<bool> stop_maintenance_{false};
-  Manifest manifest_;                    // of maintain_mutex_
+  Manifest manifest_;                     // of maintain_mutex_
   std::unordered_set<uint64_t> spoiled_;  // segments that compaction cannot read
-  Time last_look_{};                     // of retention
-  std::optional<Time> held_until_;       // retention waits after a clock jump
+  Time last_look_{};                      // of retention
+  std::optional<Time> held_until_;        // retention waits after a clock jump
 
   std::mutex commit_mutex_;
   std::unique_ptr<segment::JournalWriter> journal_;
@@ -120,7 +122,7 @@ class StoreCore final : public Core {
   Time active_since_{};
   std::atomic<uint64_t> max_mid_{0};
   std::shared_ptr<const WatchList> watch_;  // of commit_mutex_
-  bool closed_well_ = false;  // the last journal ends with the ids that were next
+  bool closed_well_ = false;                // the last journal ends with the ids that were next
   uint64_t reserving_mid_ = 0, reserving_icid_ = 0;  // by the batch under way; 0: none
   std::atomic<uint64_t> torn_bytes_{0};
 

@@ -155,9 +155,8 @@ Result<void> StoreCore::Publish(Manifest manifest, std::shared_ptr<const Units> 
   const std::lock_guard lock(units_mutex_);
   auto changed = std::make_shared<Units>(*units);
   changed->heads = units_->heads;
-  std::erase_if(changed->heads, [this](const auto& head) {
-    return head->journal() < manifest_.first_journal;
-  });
+  std::erase_if(changed->heads,
+                [this](const auto& head) { return head->journal() < manifest_.first_journal; });
   units_ = std::move(changed);
   return {};
 }
@@ -281,8 +280,8 @@ Result<bool> StoreCore::DropOld() {
   if (last_look_ != Time{} && now - last_look_ < std::chrono::minutes(1) && now >= last_look_) {
     return false;
   }
-  // A clock that jumps ahead would make all mail old at once. After a jump, and at a start long after
-  // the last mail, nothing is dropped for a day, in which people can mend it.
+  // A clock that jumps ahead would make all mail old at once. After a jump, and at a start long
+  // after the last mail, nothing is dropped for a day, in which people can mend it.
   const Coverage coverage = CoverageOf(*held);
   const Time before = last_look_ != Time{} ? last_look_ : coverage.newest.value_or(now);
   if (now - before > kDay || now < before - kDay) {
@@ -314,7 +313,8 @@ Result<bool> StoreCore::DropOld() {
     if (options_.keep_days > 0 && missing.info.newest < cutoff) gone.insert(missing.info.id);
   }
   if (gone.empty()) return false;
-  std::erase_if(manifest.segments, [&gone](const SegmentInfo& info) { return gone.contains(info.id); });
+  std::erase_if(manifest.segments,
+                [&gone](const SegmentInfo& info) { return gone.contains(info.id); });
   auto changed = std::make_shared<Units>(*held);
   std::erase_if(changed->segments,
                 [&gone](const auto& segment) { return gone.contains(segment->info().id); });
@@ -346,17 +346,16 @@ Result<bool> StoreCore::Compact() {
       // The newest that are alike.
       size_t alike = 1;
       const auto last = size_class(run.back()->info().rows);
-      while (alike < run.size() &&
-             size_class(run[run.size() - 1 - alike]->info().rows) <= last) {
+      while (alike < run.size() && size_class(run[run.size() - 1 - alike]->info().rows) <= last) {
         ++alike;
       }
-      if (alike >= kMergeAtLeast) chosen.assign(run.end() - static_cast<ptrdiff_t>(alike), run.end());
+      if (alike >= kMergeAtLeast)
+        chosen.assign(run.end() - static_cast<ptrdiff_t>(alike), run.end());
     }
   };
   for (const auto& segment : now->segments) {
     const SegmentInfo& info = segment->info();
-    const bool follows =
-        run.empty() || run.back()->info().last_journal + 1 == info.first_journal;
+    const bool follows = run.empty() || run.back()->info().last_journal + 1 == info.first_journal;
     const bool small = info.rows < options_.compact_records - options_.compact_records / 8 &&
                        !spoiled_.contains(info.id);
     const Time from = run.empty() ? info.oldest : std::min(oldest, info.oldest);
@@ -424,9 +423,8 @@ Result<bool> StoreCore::Compact() {
   return true;
 }
 
-Result<void> StoreCore::WriteCompacted(
-    const std::vector<std::shared_ptr<const Segment>>& inputs, SegmentInfo info,
-    SegmentInfo& made) {
+Result<void> StoreCore::WriteCompacted(const std::vector<std::shared_ptr<const Segment>>& inputs,
+                                       SegmentInfo info, SegmentInfo& made) {
   Units among;
   among.segments = inputs;
   uint64_t rows = 0;

@@ -23,10 +23,9 @@ Result<RowSpan> ExactSpan(const Segment& segment, const Plan& plan) {
   RowSpan span = SpanOf(segment, plan);
   const auto bound = [&](size_t block, int64_t time) -> Result<uint32_t> {
     TRY(const auto places, segment.Places(block));
-    const auto at = std::lower_bound(places.begin(), places.end(), time,
-                                     [](const auto& place, int64_t t) {
-                                       return ToEpochMicros(place.received) < t;
-                                     });
+    const auto at = std::lower_bound(
+        places.begin(), places.end(), time,
+        [](const auto& place, int64_t t) { return ToEpochMicros(place.received) < t; });
     return segment.block(block).first_row + static_cast<uint32_t>(at - places.begin());
   };
   if (span.first < span.end && plan.from != INT64_MIN) {
@@ -145,9 +144,9 @@ Result<Page> StoreCore::Search(const Query& query) const {
   page.coverage.segments_skipped = walk.segments_skipped();
   if (!walk.why().empty()) {
     page.coverage.complete = false;
-    Explain(page.coverage.why, std::to_string(walk.unreadable()) +
-                                   " messages that may fit are damaged and are not shown: " +
-                                   walk.why());
+    Explain(page.coverage.why,
+            std::to_string(walk.unreadable()) +
+                " messages that may fit are damaged and are not shown: " + walk.why());
   }
   return page;
 }
@@ -189,8 +188,8 @@ Result<mail::MessageRecord> StoreCore::Load(const Units& units, mail::Mid mid) c
     if (mid >= missing.info.first_mid && mid <= missing.info.last_mid) damage = missing.why;
   }
   if (!damage.empty()) {
-    return Fail(Code::kCorrupt, "MID " + std::to_string(mid) +
-                                    " is not readable, or not tracked: " + damage);
+    return Fail(Code::kCorrupt,
+                "MID " + std::to_string(mid) + " is not readable, or not tracked: " + damage);
   }
   return Fail(Code::kNotFound, "MID " + std::to_string(mid) + " is not tracked");
 }
@@ -199,9 +198,7 @@ Result<mail::MessageRecord> StoreCore::Get(mail::Mid mid) const { return Load(*u
 
 Result<mail::MessageRecord> StoreCore::FindByQueueId(const std::string& queue_id,
                                                      Time not_after) const {
-  const auto none = [&] {
-    return Fail(Code::kNotFound, "no message had queue id " + queue_id);
-  };
+  const auto none = [&] { return Fail(Code::kNotFound, "no message had queue id " + queue_id); };
   if (queue_id.empty()) return none();
   Query query;
   query.queue_id = queue_id;

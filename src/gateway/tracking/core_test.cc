@@ -150,14 +150,16 @@ TEST_F(CoreTest, TextConditionsOfEveryField) {
       AppendUpTo(1, 20);
       auto odd = RecordOf(21);
       odd.envelope_from = "Ann@Sub.Sender.example";
-      odd.inspection.addresses.push_back({mail::AddressRole::kReplyTo, "reply@there.example", "", ""});
+      odd.inspection.addresses.push_back(
+          {mail::AddressRole::kReplyTo, "reply@there.example", "", ""});
       odd.inspection.attachments[0].names = {"ＲＥＰＯＲＴ.pdf"};
       odd.inspection.urls = {{"http://login.bad.example.co.uk/a/b?c", "", mail::UrlSource::kText}};
       Append(odd);
     } else {
       ASSERT_TRUE(core_->Seal());
     }
-    EXPECT_THAT(Texts(Field::kEnvelopeSender, TextMatch::kContains, "SENDER6@"), ElementsAre(20, 13, 6));
+    EXPECT_THAT(Texts(Field::kEnvelopeSender, TextMatch::kContains, "SENDER6@"),
+                ElementsAre(20, 13, 6));
     EXPECT_THAT(Texts(Field::kEnvelopeSender, TextMatch::kBeginsWith, "ann@"), ElementsAre(21));
     EXPECT_THAT(Texts(Field::kSender, TextMatch::kIs, "ann@sub.sender.example"), ElementsAre(21));
     EXPECT_THAT(Texts(Field::kSender, TextMatch::kContains, "boss@").size(), 21u);
@@ -168,7 +170,8 @@ TEST_F(CoreTest, TextConditionsOfEveryField) {
     EXPECT_THAT(Texts(Field::kSenderDomain, TextMatch::kIs, "sub.sender.example"), ElementsAre(21));
     EXPECT_EQ(Texts(Field::kSenderDomain, TextMatch::kIs, ".sender.example").size(), 21u);
     EXPECT_THAT(Texts(Field::kMessageId, TextMatch::kContains, "<17@"), ElementsAre(17));
-    EXPECT_THAT(Texts(Field::kUrl, TextMatch::kBeginsWith, "http://login.bad.example.co.uk/a/"), ElementsAre(21));
+    EXPECT_THAT(Texts(Field::kUrl, TextMatch::kBeginsWith, "http://login.bad.example.co.uk/a/"),
+                ElementsAre(21));
     EXPECT_EQ(Texts(Field::kUrl, TextMatch::kContains, "bad.example").size(), 21u);
     EXPECT_THAT(Texts(Field::kSubject, TextMatch::kContains, "no such text"), ElementsAre());
   }
@@ -236,7 +239,8 @@ TEST_F(CoreTest, HuntsFindAllAndResume) {
   for (mail::Mid mid = 1; mid <= 95; ++mid) {
     Append(RecordOf(mid));
     if (mid % 10 == 0) MaintainAll();
-    wanted.push_back(observable::Fingerprint(Type::kEmailMessageid, "<" + std::to_string(mid * 2) + "@sender.example>"));
+    wanted.push_back(observable::Fingerprint(Type::kEmailMessageid,
+                                             "<" + std::to_string(mid * 2) + "@sender.example>"));
   }
   std::sort(wanted.begin(), wanted.end());
   std::set<mail::Mid> found;
@@ -248,7 +252,8 @@ TEST_F(CoreTest, HuntsFindAllAndResume) {
     for (const auto& hit : step->hits) {
       found.insert(hit.mid);
       EXPECT_EQ(hit.received, RecordOf(hit.mid).received);
-      EXPECT_EQ(hit.fingerprint, observable::Fingerprint(Type::kEmailMessageid, RecordOf(hit.mid).inspection.message_id));
+      EXPECT_EQ(hit.fingerprint, observable::Fingerprint(Type::kEmailMessageid,
+                                                         RecordOf(hit.mid).inspection.message_id));
     }
     EXPECT_LE(step->messages_done, step->messages_total);
     resume = step->resume;
@@ -372,7 +377,8 @@ TEST_F(CoreTest, TheOldestGoesWhenThereIsTooMuch) {
   AppendUpTo(1, 20);
   MaintainAll();
   uint64_t bytes = 0;
-  for (const auto& name : FilesOf(".seg")) bytes += std::filesystem::file_size(dir_.path() + "/" + name);
+  for (const auto& name : FilesOf(".seg"))
+    bytes += std::filesystem::file_size(dir_.path() + "/" + name);
   auto options = options_;
   options.max_store_bytes = bytes - 1;
   Open(options);
@@ -391,7 +397,8 @@ TEST_F(CoreTest, ManyRecipientsAndMoreObservablesThanAreIndexed) {
     record.recipients.push_back({i, "u" + std::to_string(i) + "@list.example", ""});
   }
   for (int i = 0; i < 250; ++i) {
-    record.inspection.urls.push_back({"http://h.example/" + std::to_string(i), "", mail::UrlSource::kText});
+    record.inspection.urls.push_back(
+        {"http://h.example/" + std::to_string(i), "", mail::UrlSource::kText});
   }
   Append(record);
   for (const bool sealed : {false, true}) {
@@ -430,13 +437,14 @@ TEST_F(CoreTest, PrivacyKeepsNoClearTextAndStillFinds) {
     query = {};
     query.any_of = {{Type::kEmail, "user3@corp.example.co.uk"}};
     EXPECT_THAT(Mids(query), ElementsAre(3));
-    query.any_of = {{Type::kEmailSubject, *observable::CanonicalSubject(RecordOf(3).inspection.subject)}};
+    query.any_of = {
+        {Type::kEmailSubject, *observable::CanonicalSubject(RecordOf(3).inspection.subject)}};
     EXPECT_THAT(Mids(query), ElementsAre(3));
     query.any_of = {{Type::kFileName, "invoice-3.pdf"}};
     EXPECT_THAT(Mids(query), ElementsAre());
   }
   const auto names = *io::PosixFiles().List(dir_.path());
-    for (const auto& name : names) {
+  for (const auto& name : names) {
     const auto bytes = *io::ReadWhole(io::PosixFiles(), dir_.path() + "/" + name, 1 << 28);
     EXPECT_EQ(bytes.find("user3@"), std::string::npos) << name;
     EXPECT_EQ(bytes.find("invoice-3"), std::string::npos) << name;

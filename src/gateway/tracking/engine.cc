@@ -14,7 +14,7 @@
 namespace mailreeve::gateway::tracking {
 namespace {
 
-constexpr auto kMaintainEvery = std::chrono::seconds(1);    // when there was nothing to do
+constexpr auto kMaintainEvery = std::chrono::seconds(1);  // when there was nothing to do
 constexpr auto kMaintainAfterError = std::chrono::seconds(5);
 
 // One thing to write, and its asker's place to wait.
@@ -81,7 +81,8 @@ class Engine final : public Store {
     co_return co_await Submit(std::move(pending));
   }
   io::Task<Result<Page>> Search(Query query) override {
-    co_return co_await readers_.Run([this, query = std::move(query)] { return core_->Search(query); });
+    co_return co_await readers_.Run(
+        [this, query = std::move(query)] { return core_->Search(query); });
   }
   io::Task<Result<mail::MessageRecord>> Get(mail::Mid mid) override {
     co_return co_await readers_.Run([this, mid] { return core_->Get(mid); });

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <map>
 
 namespace mailreeve::gateway::tracking {
 namespace {
@@ -80,25 +79,27 @@ Result<Network> ParseNetwork(std::string_view text) {
 }
 
 // How observables are counted against a limit.
-const char* ClassOf(Type type) {
+constexpr std::array<std::string_view, 7> kClasses = {"url",       "domain",    "email", "ip",
+                                                      "file_hash", "file_name", "other"};
+size_t ClassOf(Type type) {
   switch (type) {
     case Type::kUrl:
-      return "url";
+      return 0;
     case Type::kDomain:
-      return "domain";
+      return 1;
     case Type::kEmail:
-      return "email";
+      return 2;
     case Type::kIp:
     case Type::kIpv6:
-      return "ip";
+      return 3;
     case Type::kSha256:
     case Type::kSha1:
     case Type::kMd5:
-      return "file_hash";
+      return 4;
     case Type::kFileName:
-      return "file_name";
+      return 5;
     default:
-      return "other";
+      return 6;
   }
 }
 
@@ -140,22 +141,23 @@ bool IsEventToken(uint64_t fingerprint) {
 
 std::vector<uint64_t> FingerprintsOf(mail::MessageRecord& record, const IndexLimits& limits) {
   std::vector<uint64_t> out;
-  std::map<std::string_view, size_t> counts, dropped;
-  // Recipients stand right after the message's own names and have a limit of their own.
-  for (const auto& shown : ObservablesOf(record)) {
-    if (shown.type == Type::kCiscoMid) continue;  // rows are found by id without the index
-    const std::string_view name = ClassOf(shown.type);
-    const size_t limit = name == "email" ? std::max(limits.per_class, limits.recipients)
-                                         : limits.per_class;
-    if (++counts[name] > limit) {
-      ++dropped[name];
-      continue;
+  std::array<size_t, kClasses.size()> counts{}, dropped{};
+  ForEachObservable(record, [&](Type type, std::string_view, uint64_t fingerprint) {
+    if (type == Type::kCiscoMid) return;  // rows are found by id without the index
+    const size_t index = ClassOf(type);
+    // Recipients come before most other addresses and have a limit of their own.
+    const size_t limit = kClasses[index] == "email" ? std::max(limits.per_class, limits.recipients)
+                                                    : limits.per_class;
+    if (++counts[index] > limit) {
+      ++dropped[index];
+    } else {
+      out.push_back(fingerprint);
     }
-    out.push_back(observable::Fingerprint(shown.type, shown.value));
-  }
-  for (const auto& [name, count] : dropped) {
-    record.inspection.limits_hit.push_back("index:" + std::string(name) + ":" +
-                                           std::to_string(count));
+  });
+  for (size_t i = 0; i < kClasses.size(); ++i) {
+    if (dropped[i] == 0) continue;
+    record.inspection.limits_hit.push_back("index:" + std::string(kClasses[i]) + ":" +
+                                           std::to_string(dropped[i]));
   }
   out.push_back(DirectionToken(record.direction));
   for (const auto& verdict : record.verdicts) {

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-// What the index holds of a message: fingerprints of its observables, and tokens, which are fingerprints
-// of other things that are asked for (direction, network, queue id, kind of event …). Pure functions;
-// thread-safe. docs/tracking-format.md section 4.
+// What the index holds of a message: fingerprints of its observables, and tokens, which are
+// fingerprints of other things that are asked for (direction, network, queue id, kind of event …).
+// Pure functions; thread-safe. docs/tracking-format.md section 4.
 namespace mailreeve::gateway::tracking {
 
 enum class TokenKind : uint8_t {
@@ -31,15 +31,16 @@ struct IndexLimits {
   size_t per_class = 2000;    // observables of one class of one message
   size_t recipients = 50000;  // addresses of envelope recipients
 };
-// Sorted, unique; without event tokens. What a limit cut off is added to record.inspection.limits_hit
+// Sorted, unique; without event tokens. What a limit cut off is added to
+// record.inspection.limits_hit
 // ("index:url:1234" for that many not indexed).
 std::vector<uint64_t> FingerprintsOf(mail::MessageRecord& record, const IndexLimits& limits);
 // Sorted, unique.
 std::vector<uint64_t> EventTokens(std::span<const mail::Event> events);
 
-// The indexed networks that together are exactly `network` ("192.0.2.0/23" is two /24), or, when it is
-// smaller than any indexed one, the one that holds it. kInvalid says what is wrong; kLimited: it would
-// take more than 256.
+// The indexed networks that together are exactly `network` ("192.0.2.0/23" is two /24), or, when it
+// is smaller than any indexed one, the one that holds it. kInvalid says what is wrong; kLimited: it
+// would take more than 256.
 struct NetworkTokens {
   std::vector<uint64_t> tokens;
   bool exact = true;  // false: the client address has to be compared, too
@@ -48,8 +49,9 @@ Result<NetworkTokens> TokensOfNetwork(std::string_view network);
 // True when the address is in the network, both canonical.
 bool InNetwork(std::string_view address, std::string_view network);
 
-// Privacy (system.md A; settings tracking.privacy.*): how a class of fields is kept. What is searched for
-// by exact value is found all the same, as its fingerprint is made before, except when it is dropped.
+// Privacy (system.md A; settings tracking.privacy.*): how a class of fields is kept. What is
+// searched for by exact value is found all the same, as its fingerprint is made before, except when
+// it is dropped.
 enum class Keep : uint8_t { kClear, kHash, kDrop };
 struct Privacy {
   Keep subjects = Keep::kClear;

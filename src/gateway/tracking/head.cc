@@ -29,7 +29,8 @@ void Head::Add(Added added) {
   } else {
     order_.insert(std::upper_bound(order_.begin(), order_.end(), place), place);
   }
-  rows_.push_back({added.mid, added.icid, place.place.received, kinds, std::move(added.encoded), {}});
+  rows_.push_back(
+      {added.mid, added.icid, place.place.received, kinds, std::move(added.encoded), {}});
   by_mid_.emplace(added.mid, row);
   for (const uint64_t fingerprint : added.fingerprints) newest_.emplace_back(fingerprint, row);
   if (newest_.size() >= kRunPairs) {
@@ -177,8 +178,7 @@ std::vector<Head::Candidate> Head::Candidates(
     const auto found = by_mid_.find(*plan.mid);
     if (found == by_mid_.end()) return out;
     const Place place{rows_[found->second].received, *plan.mid};
-    const bool in_rows =
-        !rows || std::binary_search(rows->begin(), rows->end(), found->second);
+    const bool in_rows = !rows || std::binary_search(rows->begin(), rows->end(), found->second);
     if (in_rows && may_fit(place, found->second)) out.push_back({place, found->second});
     return out;
   }

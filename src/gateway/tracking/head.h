@@ -16,10 +16,11 @@
 #include <utility>
 #include <vector>
 
-// The messages of one journal in memory, until they are sealed into a segment. Internal to this folder.
+// The messages of one journal in memory, until they are sealed into a segment. Internal to this
+// folder.
 //
-// Threads: Add* from one at a time, all else from any beside it. A record's bytes stay where they are as
-// long as the head lives.
+// Threads: Add* from one at a time, all else from any beside it. A record's bytes stay where they
+// are as long as the head lives.
 namespace mailreeve::gateway::tracking {
 
 class Head {
@@ -57,8 +58,8 @@ class Head {
     Place place;
     uint32_t row;
   };
-  // Rows that may fit, descending: all that the groups leave, or `max` in order of time when there are no
-  // groups. `has_later`: a newer unit has events of the message.
+  // Rows that may fit, descending: all that the groups leave, or `max` in order of time when there
+  // are no groups. `has_later`: a newer unit has events of the message.
   std::vector<Candidate> Candidates(const Plan& plan, const Place& below, size_t max,
                                     const std::function<bool(mail::Mid)>& has_later) const;
   // Calls `take` for each pair of fingerprint and row.

@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-// Which segments and journals make up the store: one small file that is replaced whole. Internal to this
-// folder. docs/tracking-format.md section 1.
+// Which segments and journals make up the store: one small file that is replaced whole. Internal to
+// this folder. docs/tracking-format.md section 1.
 namespace mailreeve::gateway::tracking {
 
 struct Manifest {
   uint64_t next_segment = 1;
-  uint64_t first_journal = 1;  // earlier ones are in segments
+  uint64_t first_journal = 1;                    // earlier ones are in segments
   uint64_t reserved_mid = 1, reserved_icid = 1;  // first ids that were never given out
   std::vector<segment::SegmentInfo> segments;    // in order of their journals
 };

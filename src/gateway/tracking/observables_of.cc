@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace mailreeve::gateway::tracking {
@@ -12,13 +13,59 @@ namespace {
 using observable::Observable;
 using observable::Type;
 
+// Fingerprints that were met: few in most messages, thousands in some.
+class Seen {
+ public:
+  // False when it was there already.
+  bool Add(uint64_t fingerprint) {
+    if ((count_ + 1) * 2 > slots_.size()) Grow();
+    ++count_;
+    return Put(fingerprint);
+  }
+
+ private:
+  bool Put(uint64_t fingerprint) {
+    for (size_t at = fingerprint & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at] == fingerprint) return false;
+      if (slots_[at] == 0) {
+        slots_[at] = fingerprint;
+        return true;
+      }
+    }
+  }
+  void Grow() {
+    std::vector<uint64_t> old = std::move(slots_);
+    slots_.assign(std::max<size_t>(128, old.size() * 2), 0);
+    for (const uint64_t each : old) {
+      if (each != 0) Put(each);
+    }
+  }
+  std::vector<uint64_t> slots_;
+  size_t count_ = 0;
+};
+
+// The public suffix list takes a microsecond or two, and mail shows the same names again and again.
+std::string_view Registrable(const std::string& name) {
+  constexpr size_t kMaxNames = 65536;
+  static thread_local std::unordered_map<std::string, std::string> known;
+  const auto at = known.find(name);
+  if (at != known.end()) return at->second;
+  if (known.size() >= kMaxNames) known.clear();
+  return known.emplace(name, observable::RegistrableDomain(name)).first->second;
+}
+
 class Collector {
  public:
+  explicit Collector(const FoundObservable& found) : found_(found) {}
+
   // Values that have no canonical form show nothing that could be asked for.
   void Add(Type type, std::string_view value) {
     if (value.empty()) return;
-    if (auto canonical = observable::Canonical(type, value))
-      AddCanonical(type, *std::move(canonical));
+    if (observable::IsPlainCanonical(type, value)) {
+      AddCanonical(type, value);
+    } else if (const auto canonical = observable::Canonical(type, value)) {
+      AddCanonical(type, *canonical);
+    }
   }
 
   void AddHost(std::string_view host) {
@@ -27,20 +74,15 @@ class Collector {
       Add(Type::kIpv6, host);
       return;
     }
-    if (auto ip = observable::Canonical(Type::kIp, host)) {
-      AddCanonical(Type::kIp, *std::move(ip));
+    if (observable::IsPlainCanonical(Type::kDomain, host)) {
+      AddName(host);
       return;
     }
-    auto name = observable::Canonical(Type::kDomain, host);
-    if (!name || !AddCanonical(Type::kDomain, *name)) return;
-    const std::string registrable = observable::RegistrableDomain(*name);
-    std::string_view parent = *name;
-    while (parent.size() > registrable.size()) {
-      const size_t dot = parent.find('.');
-      if (dot == std::string_view::npos) break;
-      parent.remove_prefix(dot + 1);
-      if (!AddCanonical(Type::kDomain, std::string(parent))) break;
+    if (const auto ip = observable::Canonical(Type::kIp, host)) {
+      AddCanonical(Type::kIp, *ip);
+      return;
     }
+    if (const auto name = observable::Canonical(Type::kDomain, host)) AddName(*name);
   }
 
   void AddAddress(std::string_view address) {
@@ -57,19 +99,28 @@ class Collector {
   }
 
   // False when it was there already.
-  bool AddCanonical(Type type, std::string value) {
-    std::string key(1, static_cast<char>(type));
-    key += value;
-    if (!seen_.insert(std::move(key)).second) return false;
-    found_.push_back({type, std::move(value)});
+  bool AddCanonical(Type type, std::string_view value) {
+    const uint64_t fingerprint = observable::Fingerprint(type, value);
+    if (!seen_.Add(fingerprint)) return false;
+    found_(type, value, fingerprint);
     return true;
   }
 
-  std::vector<Observable> Take() { return std::move(found_); }
-
  private:
-  std::unordered_set<std::string> seen_;
-  std::vector<Observable> found_;
+  // A canonical domain and its parents up to the registrable domain.
+  void AddName(std::string_view name) {
+    if (!AddCanonical(Type::kDomain, name)) return;
+    const size_t registrable = Registrable(std::string(name)).size();
+    while (name.size() > registrable) {
+      const size_t dot = name.find('.');
+      if (dot == std::string_view::npos) break;
+      name.remove_prefix(dot + 1);
+      if (!AddCanonical(Type::kDomain, name)) break;
+    }
+  }
+
+  const FoundObservable& found_;
+  Seen seen_;
 };
 
 void AddUnique(std::vector<std::string>& to, const std::string& address) {
@@ -93,8 +144,16 @@ std::string_view HostOfUrl(std::string_view url) {
 }
 
 std::vector<Observable> ObservablesOf(const mail::MessageRecord& record) {
+  std::vector<Observable> out;
+  ForEachObservable(record, [&out](Type type, std::string_view value, uint64_t) {
+    out.push_back({type, std::string(value)});
+  });
+  return out;
+}
+
+void ForEachObservable(const mail::MessageRecord& record, const FoundObservable& take) {
   const mail::Inspection& inspection = record.inspection;
-  Collector found;
+  Collector found(take);
   if (record.mid != 0) found.Add(Type::kCiscoMid, std::to_string(record.mid));
   found.Add(Type::kEmailMessageid, inspection.message_id);
   for (const auto& id : inspection.other_message_ids) found.Add(Type::kEmailMessageid, id);
@@ -118,7 +177,6 @@ std::vector<Observable> ObservablesOf(const mail::MessageRecord& record) {
   found.AddHost(record.connection.client_name);
   found.AddHost(record.connection.helo);
   for (const auto& domain : inspection.domains) found.AddHost(domain.name);
-  return found.Take();
 }
 
 std::vector<std::string> SendersOf(const mail::MessageRecord& record) {

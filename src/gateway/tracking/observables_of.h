@@ -3,6 +3,8 @@
 #include "mail/message_record.h"
 #include "observable/observable.h"
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,11 @@ namespace mailreeve::gateway::tracking {
 //   attachments; ip or ipv6 of the client, of Received and of urls; domain of addresses, urls,
 //   Received, helo and client name, each with all its parents up to the registrable domain.
 std::vector<observable::Observable> ObservablesOf(const mail::MessageRecord& record);
+// The same, one after the other: `found` is called with type, canonical value and fingerprint of
+// each.
+using FoundObservable =
+    std::function<void(observable::Type type, std::string_view value, uint64_t fingerprint)>;
+void ForEachObservable(const mail::MessageRecord& record, const FoundObservable& found);
 
 // Addresses that sent it: envelope sender, From, Sender, Resent-From, Return-Path. Canonical,
 // unique.

@@ -85,10 +85,6 @@ bool TextFits(const mail::MessageRecord& record, const TextCondition& condition)
   });
 }
 
-std::string Key(const Observable& observable) {
-  return static_cast<char>(observable.type) + observable.value;
-}
-
 bool Has(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
@@ -157,7 +153,7 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
     bool hidden = false;
     for (const auto& each : any) {
       fingerprints.push_back(observable::Fingerprint(each.type, each.value));
-      shown.keys.insert(Key(each));
+      shown.values.emplace(observable::Fingerprint(each.type, each.value), each);
       hidden |= Hidden(each.type, options.privacy);
     }
     if (!hidden) plan.shown_.push_back(std::move(shown));
@@ -176,7 +172,8 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
     if (any.size() > 1) {
       // Without the index: the record confirms.
       Shown shown;
-      for (const auto& each : any) shown.keys.insert(Key(each));
+      for (const auto& each : any)
+        shown.values.emplace(observable::Fingerprint(each.type, each.value), each);
       plan.shown_.push_back(std::move(shown));
       plan.index_decides = false;
       return {};
@@ -216,8 +213,7 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
   address(query.sender, plan.sender_, options.privacy.senders);
   address(query.recipient, plan.recipient_, options.privacy.recipients);
   if (!query.client_address.empty()) {
-    const Type type =
-        query.client_address.find(':') == std::string::npos ? Type::kIp : Type::kIpv6;
+    const Type type = query.client_address.find(':') == std::string::npos ? Type::kIp : Type::kIpv6;
     add_group({observable::Fingerprint(type, query.client_address)});
     if (options.privacy.client_address == Keep::kClear) {
       plan.client_address_ = query.client_address;
@@ -322,14 +318,13 @@ bool Plan::Fits(const mail::MessageRecord& record) const {
       })) {
     return false;
   }
-  if (event_ && std::none_of(record.events.begin(), record.events.end(), [this](const auto& event) {
-        return event.kind == *event_;
-      })) {
+  if (event_ && std::none_of(record.events.begin(), record.events.end(),
+                             [this](const auto& event) { return event.kind == *event_; })) {
     return false;
   }
   if (!statuses_.empty() && !Has(statuses_, mail::StatusOf(record))) {
-    const bool one = std::any_of(
-        record.recipients.begin(), record.recipients.end(), [&](const auto& recipient) {
+    const bool one =
+        std::any_of(record.recipients.begin(), record.recipients.end(), [&](const auto& recipient) {
           return Has(statuses_, mail::StatusOf(record, recipient.rid));
         });
     if (!one) return false;
@@ -340,13 +335,19 @@ bool Plan::Fits(const mail::MessageRecord& record) const {
   if (!sender_.empty() && !Has(SendersOf(record), sender_)) return false;
   if (!recipient_.empty() && !Has(RecipientsOf(record), recipient_)) return false;
   if (!shown_.empty()) {
-    std::unordered_set<std::string> all;
-    for (const auto& each : ObservablesOf(record)) all.insert(Key(each));
-    for (const Shown& wanted : shown_) {
-      const bool one = std::any_of(wanted.keys.begin(), wanted.keys.end(),
-                                   [&all](const std::string& key) { return all.contains(key); });
-      if (!one) return false;
-    }
+    std::vector<bool> met(shown_.size(), false);
+    size_t left = shown_.size();
+    ForEachObservable(record, [&](Type type, std::string_view value, uint64_t fingerprint) {
+      for (size_t i = 0; i < shown_.size() && left > 0; ++i) {
+        if (met[i]) continue;
+        const auto at = shown_[i].values.find(fingerprint);
+        if (at != shown_[i].values.end() && at->second.type == type && at->second.value == value) {
+          met[i] = true;
+          --left;
+        }
+      }
+    });
+    if (left > 0) return false;
   }
   return true;
 }

@@ -8,11 +8,11 @@
 
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
-// A query made ready: what the index can rule out, and what only the record can confirm. Internal to this
-// folder. Threads: one.
+// A query made ready: what the index can rule out, and what only the record can confirm. Internal
+// to this folder. Threads: one.
 namespace mailreeve::gateway::tracking {
 
 struct Plan {
@@ -30,7 +30,7 @@ struct Plan {
   std::vector<Text> texts;
   std::optional<mail::Mid> mid;
   std::optional<mail::Icid> icid;
-  Place below;                        // answers come before it
+  Place below;  // answers come before it
   int64_t from = INT64_MIN, until = INT64_MAX;
   // The groups and the time span say it all: rows can be counted without reading records.
   bool index_decides = true;
@@ -45,7 +45,7 @@ struct Plan {
  private:
   // The record must show one of these.
   struct Shown {
-    std::unordered_set<std::string> keys;
+    std::unordered_map<uint64_t, observable::Observable> values;  // by fingerprint
   };
   std::vector<Shown> shown_;
   std::string sender_, recipient_, client_address_, client_network_, queue_id_;

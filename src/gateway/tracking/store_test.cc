@@ -1,5 +1,4 @@
 #include "gateway/tracking/engine.h"
-
 #include "gateway/tracking/fold.h"
 #include "gateway/tracking/observables_of.h"
 #include "gateway/tracking/test_records.h"
@@ -21,8 +20,8 @@ using mail::EventKind;
 using observable::Observable;
 using observable::Type;
 
-// Each test runs with everything in the head, and with a head and segments so small that most of it is
-// sealed and compacted meanwhile.
+// Each test runs with everything in the head, and with a head and segments so small that most of it
+// is sealed and compacted meanwhile.
 class StoreTest : public testing::TestWithParam<bool> {
  protected:
   void Open(EngineOptions options = {}) {
@@ -32,8 +31,7 @@ class StoreTest : public testing::TestWithParam<bool> {
       options.core.seal_records = 3;
       options.core.compact_records = 16;
     }
-    auto opened =
-        OpenStore(options, io::PosixFiles(), io_.get_executor(), logger_, clock_);
+    auto opened = OpenStore(options, io::PosixFiles(), io_.get_executor(), logger_, clock_);
     ASSERT_TRUE(opened) << opened.error().ToString();
     store_ = *std::move(opened);
   }

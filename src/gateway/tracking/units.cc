@@ -47,9 +47,9 @@ void Health::Unreadable(uint64_t segment, uint64_t block, uint64_t rows, const E
     rows_ += rows;
     if (first_unreadable_.empty()) first_unreadable_ = error.ToString();
   }
-  logger_.Error("tracking_block_unreadable",
-                {{"segment", segment}, {"block", block}, {"messages", rows},
-                 {"error", error.ToString()}});
+  logger_.Error(
+      "tracking_block_unreadable",
+      {{"segment", segment}, {"block", block}, {"messages", rows}, {"error", error.ToString()}});
 }
 
 void Health::LostFrames(const std::string& file, uint64_t offset, uint64_t bytes) {
@@ -78,12 +78,13 @@ std::string Health::Told() const {
   const std::lock_guard lock(mutex_);
   std::string out;
   if (rows_ > 0) {
-    out = std::to_string(rows_) + " messages are in damaged blocks and are not searched (first: " +
-          first_unreadable_ + ")";
+    out = std::to_string(rows_) +
+          " messages are in damaged blocks and are not searched (first: " + first_unreadable_ + ")";
   }
   if (lost_bytes_ > 0) {
     if (!out.empty()) out += "; ";
-    out += std::to_string(lost_bytes_) + " bytes of the journal are damaged (first: " + first_lost_ +
+    out += std::to_string(lost_bytes_) +
+           " bytes of the journal are damaged (first: " + first_lost_ +
            "), so messages or events may be missing";
   }
   return out;

@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-// What the store is made of at one moment. Internal to this folder. Threads: immutable; Health is safe.
+// What the store is made of at one moment. Internal to this folder. Threads: immutable; Health is
+// safe.
 namespace mailreeve::gateway::tracking {
 
 struct MissingSegment {

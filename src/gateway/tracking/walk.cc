@@ -190,9 +190,8 @@ class Walk::SegmentCursor final : public Walk::Cursor {
   }
 
   void OpenTexts() {
-    text_groups_.assign((segment_.info().rows + segment::kTextGroupRows - 1) /
-                            segment::kTextGroupRows,
-                        true);
+    text_groups_.assign(
+        (segment_.info().rows + segment::kTextGroupRows - 1) / segment::kTextGroupRows, true);
     for (const auto& text : plan().texts) {
       if (!text.index) continue;
       std::string_view needle = text.condition.value;
@@ -237,7 +236,8 @@ class Walk::SegmentCursor final : public Walk::Cursor {
   }
 
   void FilterRows() {
-    std::erase_if(rows_, [this](uint32_t row) { return row < first_ || row >= below_ || !Left(row); });
+    std::erase_if(rows_,
+                  [this](uint32_t row) { return row < first_ || row >= below_ || !Left(row); });
   }
   bool Left(uint32_t row) const {
     if (!text_groups_[row / segment::kTextGroupRows]) return false;
@@ -260,9 +260,8 @@ class Walk::SegmentCursor final : public Walk::Cursor {
       below_ = rows->size() < kAtOnce ? first_ : std::max(first_, rows->back());
       const uint32_t lowest = first_;
       rows_.assign(rows->rbegin(), rows->rend());
-      std::erase_if(rows_, [&](uint32_t row) {
-        return row < lowest || row >= above || !Left(row);
-      });
+      std::erase_if(rows_,
+                    [&](uint32_t row) { return row < lowest || row >= above || !Left(row); });
     }
   }
 
@@ -432,8 +431,8 @@ class Walk::HeadCursor final : public Walk::Cursor {
   }
 
   bool Exhausted() override {
-    return done || (read_ && next_ == candidates_.size() &&
-                    (candidates_.size() < kAtOnce || by_groups_));
+    return done ||
+           (read_ && next_ == candidates_.size() && (candidates_.size() < kAtOnce || by_groups_));
   }
 
  private:
@@ -480,9 +479,8 @@ void Walk::LeftOut(const Error& error, uint64_t rows) {
 std::optional<mail::MessageRecord> Walk::Next() {
   while (!cursors_.empty() && !stopped_) {
     // Few units are open at a time, and they stand in order of time but for clock jumps.
-    auto newest = std::max_element(cursors_.begin(), cursors_.end(), [](const auto& a, const auto& b) {
-      return a->key < b->key;
-    });
+    auto newest = std::max_element(cursors_.begin(), cursors_.end(),
+                                   [](const auto& a, const auto& b) { return a->key < b->key; });
     Cursor& cursor = **newest;
     if (cursor.current) {
       std::optional<mail::MessageRecord> out = std::move(cursor.current);

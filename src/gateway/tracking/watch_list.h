@@ -5,8 +5,8 @@
 
 namespace mailreeve::gateway::tracking {
 
-// A set of fingerprints that every new message is compared with: one cache line a question. Immutable;
-// safe from any thread.
+// A set of fingerprints that every new message is compared with: one cache line a question.
+// Immutable; safe from any thread.
 class WatchList {
  public:
   explicit WatchList(const std::vector<uint64_t>& fingerprints);
@@ -21,7 +21,9 @@ class WatchList {
   size_t size() const { return size_; }
 
  private:
-  size_t Slot(uint64_t fingerprint) const { return (fingerprint * 0x9e3779b97f4a7c15ULL) >> shift_; }
+  size_t Slot(uint64_t fingerprint) const {
+    return (fingerprint * 0x9e3779b97f4a7c15ULL) >> shift_;
+  }
   std::vector<uint64_t> slots_;
   size_t mask_ = 0, size_ = 0;
   unsigned shift_ = 0;
