@@ -17,6 +17,9 @@ struct CounterInfo {
   std::vector<counters::Metric> metrics;
   // Divides the sum, and so makes it an average; empty: none.
   std::vector<counters::Metric> divided_by;
+  // Fed by the verdicts of an engine, which may not be there: 0 means not available, unless
+  // anything was counted in the span.
+  bool needs_engine = false;
   bool available() const { return !metrics.empty(); }
 };
 
@@ -31,8 +34,6 @@ struct ReportInfo {
   std::vector<std::string_view> key_aliases;
   // Rows are {"key","ip_domain","counter_values"} in an export.
   bool by_address = false;
-  // Only keys with one of these counters are rows; empty: all keys. Two reports of one dimension
-  // (incoming and outgoing) differ by it.
   std::vector<CounterInfo> counters;
   // Counters seen in answers that are no path of their own (answered with the whole report).
   std::vector<CounterInfo> extra;
