@@ -52,6 +52,13 @@ void ApplyTorn(SimFiles::Disk& disk, std::string& image, const SimWrite& write) 
   }
 }
 
+void ForgetLost(SimNode& node) {
+  if (!node.shows_lost) return;
+  node.shows_lost = false;
+  node.seen = node.durable;
+  for (const auto& write : node.pending) ApplyWrite(node.seen, write);
+}
+
 }  // namespace
 
 void ApplyWrite(std::string& image, const SimWrite& write) {
@@ -109,7 +116,12 @@ void SimFiles::Disk::LoseSome(SimNode& node) {
   }
   node.pending.clear();
   // The cache may have thrown away what it could not write.
-  if (Chance(4)) node.seen = node.durable;
+  node.shows_lost = true;
+  if (Chance(4)) ForgetLost(node);
+}
+
+void SimFiles::Disk::KillProcess() {
+  for (const auto& [name, node] : seen) ForgetLost(*node);
 }
 
 void SimFiles::Disk::CutPower() {
@@ -139,6 +151,7 @@ void SimFiles::Disk::CutPower() {
       }
     }
     node->pending.clear();
+    node->shows_lost = false;
     node->seen = node->durable;
   }
   seen = durable;

@@ -28,6 +28,7 @@ struct SimNode {
   std::string seen;               // what calls read
   std::string durable;            // what is on the platter
   std::vector<SimWrite> pending;  // between the two, oldest first
+  bool shows_lost = false;        // a failed Sync lost some of what calls still see
 };
 using SimNodePtr = std::shared_ptr<SimNode>;
 
@@ -75,6 +76,7 @@ struct SimFiles::Disk {
   void SyncNames(const std::string& folder);
   // What a Sync that failed leaves of a file.
   void LoseSome(SimNode& node);
+  void KillProcess();
   void CutPower();
 };
 

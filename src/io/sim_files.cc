@@ -185,7 +185,11 @@ void SimFiles::Crash(Cut cut) {
   disk_->killed = false;
   disk_->planned.clear();
   disk_->locked.clear();
-  if (cut == Cut::kPower) disk_->CutPower();
+  if (cut == Cut::kPower) {
+    disk_->CutPower();
+  } else {
+    disk_->KillProcess();
+  }
 }
 
 Result<std::vector<uint64_t>> SimFiles::FlipBits(const std::string& path, size_t count) {

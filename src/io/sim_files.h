@@ -52,8 +52,10 @@ class SimFiles final : public Files {
   uint64_t faults_met() const;
 
   enum class Cut : uint8_t {
-    kProcess,  // kill -9: calls see after it what they saw before it
-    kPower,    // what was not synced is kept, dropped, torn or kept while older writes are not
+    kProcess,  // kill -9: calls see after it what they saw before it, but for what a failed Sync
+               // lost
+    // (that the cache may go on showing it is more than a program can find out)
+    kPower,  // what was not synced is kept, dropped, torn or kept while older writes are not
   };
   // Starts the machine again: faults and kill are over, locks are free, open files are dead.
   void Crash(Cut cut);
