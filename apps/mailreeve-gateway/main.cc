@@ -6,6 +6,7 @@
 #include "gateway/delivery/log_follower.h"
 #include "gateway/enrich/gateway_module.h"
 #include "gateway/inspection/inspection_pool.h"
+#include "gateway/mailed_reports/mailed_reports.h"
 #include "gateway/milter/milter.h"
 #include "gateway/pipeline/pipeline.h"
 #include "gateway/registration/registration.h"
@@ -95,6 +96,7 @@ class CageInspector final : public pipeline::Inspector {
 Result<void> Serve(const std::string& config_path, bool check_only) {
   TRY(const Config config, ReadConfig(config_path));
   TRY(auto snapshot, settings::LoadSnapshot(config.settings_file, "gateway"));
+  TRY(mailed_reports::Options mailed_options, mailed_reports::FromSettings(*snapshot));
   if (check_only) return {};
   const auto logger = log::MakeLogger(config.log_file, log::Level::kInfo);
   const SystemClock clock;
@@ -151,6 +153,11 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   delivery_options.position_file = config.state_folder + "/delivery-position.json";
   delivery::LogFollower follower(delivery_options, *store, log_pool, clock, *logger);
 
+  mailed_options.gateway_name = config.name;
+  mailed_options.smtp.helo = config.name;
+  mailed_options.marks_file = config.state_folder + "/mailed-reports.json";
+  TRY(auto mailed, mailed_reports::MailedReports::Make(mailed_options, *store, clock, *logger));
+
   TRY(auto milter, milter::Server::Listen(milter_options, pipeline, scope, *logger));
   api::AdminApi admin({.name = config.name, .version = MAILREEVE_VERSION}, module, *store, pipeline,
                       *milter, &follower, *registration, running, clock);
@@ -160,6 +167,7 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
                                               http::ServerLimits{}, scope, *logger));
 
   scope.Spawn("mail server log", follower.Run());
+  scope.Spawn("mailed reports", mailed->Run());
   scope.Spawn("resume remediation",
               [](remediation::Remediator& r, log::Logger& log) -> io::Task<void> {
                 if (auto resumed = co_await r.Resume(); !resumed) {
