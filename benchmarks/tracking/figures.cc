@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -118,10 +119,16 @@ void ResetPeak() {
 
 Space SpaceOf(const std::string& folder) {
   Space out;
-  ForEachFile(folder, [&](const auto&, const struct stat& info) {
+  ForEachFile(folder, [&](const auto& path, const struct stat& info) {
     out.disk += static_cast<uint64_t>(info.st_blocks) * 512;
     out.length += static_cast<uint64_t>(info.st_size);
     ++out.files;
+    const std::string name = path.filename().string();
+    const auto* letters = std::find_if_not(name.data(), name.data() + name.size(), [](char c) {
+      return std::isalpha(static_cast<unsigned char>(c));
+    });
+    out.by_kind[name.substr(0, static_cast<size_t>(letters - name.data()))] +=
+        static_cast<uint64_t>(info.st_blocks) * 512;
   });
   return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,6 +52,7 @@ void ResetPeak();  // of Resident::peak
 // Bytes that the files below a folder take on disk, and their lengths.
 struct Space {
   uint64_t disk = 0, length = 0, files = 0;
+  std::map<std::string, uint64_t> by_kind;  // disk, by the letters that the name begins with
 };
 Space SpaceOf(const std::string& folder);
 // Asks the kernel to forget what it holds of these files, so that the next read comes from the

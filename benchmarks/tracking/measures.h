@@ -14,6 +14,7 @@ namespace mailreeve::bench {
 struct Plan {
   uint64_t messages = 0;
   size_t observables = 1000;  // questions of that kind
+  size_t counted = 30;        // of them, also by CountMatches
   size_t cold = 200;          // of them, with a cold cache
   size_t hunted = 1'000'000;  // fingerprints of the retro-hunt
   size_t watched = 10'000'000;

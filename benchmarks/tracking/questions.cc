@@ -91,6 +91,7 @@ class Maker {
       if (absent) one = Never(one);
       Question& question =
           Add("observable", std::string(observable::TypeName(one.type)) + " " + one.value);
+      question.present = !absent;
       question.query.any_of = {one};
       question.any = {std::move(one)};
     }

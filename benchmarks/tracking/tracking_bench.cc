@@ -4,6 +4,7 @@
 #include "gateway/tracking/engine.h"
 #include "io/files.h"
 #include "measures.h"
+#include "peers.h"
 #include "sqlite_peer/store.h"
 
 #include <CLI/CLI.hpp>
@@ -19,7 +20,8 @@ using namespace mailreeve::bench;
 namespace {
 
 struct Arguments {
-  bool quick = false, no_peers = false, keep = false, check = false;
+  bool quick = false, no_peers = false, only_peers = false, only_append = false, keep = false,
+       check = false;
   uint64_t messages = 0, seed = 1;
   std::string mix = "large", folder, store = "engine";
 };
@@ -46,6 +48,7 @@ Result<void> MeasureStore(const Arguments& arguments, const Generator& generator
   Measures measures(session, generator, folder, plan, figures, scores);
   TRY_VOID(measures.Load());
   measures.Settle();
+  if (arguments.only_append) return {};
   measures.Questions();
   measures.Records();
   measures.TopSenders();
@@ -91,6 +94,8 @@ int main(int argc, char** argv) {
   app.add_option("--store", arguments.store, "engine or sqlite")
       ->check(CLI::IsMember({"engine", "sqlite"}));
   app.add_flag("--no-peers", arguments.no_peers, "measure the store alone");
+  app.add_flag("--only-peers", arguments.only_peers, "measure the others alone");
+  app.add_flag("--only-append", arguments.only_append, "stop after the load: for a profile of it");
   app.add_flag("--keep", arguments.keep, "leave the stores");
   app.add_flag("--check", arguments.check, "only check the generator");
   CLI11_PARSE(app, argc, argv);
@@ -118,15 +123,29 @@ int main(int argc, char** argv) {
   plan.messages = arguments.messages;
   if (arguments.quick) {
     plan.hunted = 100'000;
+    plan.observables = 400;
+    plan.counted = 8;
     plan.cold = 100;
     plan.watch_rounds = 4;
   }
-  if (auto done = MeasureStore(arguments, generator, plan, arguments.folder + "/store", true,
-                               figures, scores);
-      !done) {
+  auto done = arguments.only_peers
+                  ? Result<void>()
+                  : MeasureStore(arguments, generator, plan, arguments.folder + "/store", true,
+                                 figures, scores);
+  if (!done) {
     Say("the store failed: " + done.error().ToString());
     status = 1;
   }
+  uint64_t peers_wrong = 0;
+  if (!arguments.no_peers && !arguments.only_append) {
+    PeerPlan peers;
+    peers.messages = std::min<uint64_t>(arguments.messages, 1'000'000);
+    peers.seconds = arguments.quick ? 12 : 300;
+    peers.folder = arguments.folder;
+    peers.keep = arguments.keep;
+    peers_wrong = MeasurePeers(generator, peers, figures);
+  }
+  if (peers_wrong > 0) Say(std::to_string(peers_wrong) + " answers of peers were wrong");
   figures.messages = plan.messages;
   scores.Print(figures);
   if (!scores.perfect()) {

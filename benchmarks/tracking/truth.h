@@ -28,6 +28,8 @@ struct Question {
   std::vector<observable::Observable> any, all;
   std::function<bool(const Made&)> fits;
 
+  bool present = true;  // at least one fits; false: nothing is known
+
   static constexpr size_t kKeep = gateway::tracking::kMaxPage;
   uint64_t count = 0;             // messages that fit
   std::vector<mail::Mid> newest;  // the newest kKeep, as a ring over count
