@@ -32,7 +32,7 @@ struct CoreOptions {
   size_t max_indexed_per_class = 2000;  // observables of one class (url, domain, …) in one message;
                                         // further ones are counted, not indexed
   size_t max_indexed_recipients = 50000;
-  size_t max_counter_keys = 10000;  // per hour and report dimension
+  size_t max_counter_keys = 2500;  // per segment and report dimension; half as many per hour
 
   size_t seal_records = 131072;             // of the head before it becomes a segment
   uint64_t seal_bytes = 256 * 1024 * 1024;  // the same, of its journal
