@@ -21,6 +21,7 @@ enum class Fate : uint8_t {
 struct KnownEvent {
   mail::Event event;
   Fate fate = Fate::kInDoubt;
+  uint64_t given = 1;  // times
 };
 
 struct KnownRecord {

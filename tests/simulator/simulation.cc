@@ -54,14 +54,18 @@ void Simulation::ChooseOptions() {
 
 Outcome Simulation::Run() {
   ChooseOptions();
-  for (uint64_t lives = 2 + mail_.Below(4); lives > 0 && outcome_.failures.empty(); --lives) Live();
-  if (outcome_.failures.empty() && !subject_.only_keeps && mail_.Chance(3)) Damage();
+  for (uint64_t lives = 2 + mail_.Below(4);
+       lives > 0 && outcome_.failures.empty() && !inconclusive_; --lives)
+    Live();
+  if (outcome_.failures.empty() && !inconclusive_ && !subject_.only_keeps && mail_.Chance(3))
+    Damage();
   outcome_.operations = files_.operations();
   return std::move(outcome_);
 }
 
 void Simulation::PlanFaults() {
   files_.ClearFaults();
+  reads_fail_ = false;
   const uint64_t now = files_.operations();
   if (!mail_.Chance(4)) {
     constexpr std::array kReach = {40, 200, 1000};
@@ -78,6 +82,7 @@ void Simulation::PlanFaults() {
     case 2:
       return fail(SimFiles::Fault::kWriteError, 1 + mail_.Below(4));
     case 3:
+      reads_fail_ = true;
       return fail(SimFiles::Fault::kReadError, 1 + mail_.Below(4));
     default:
       return;
@@ -99,6 +104,7 @@ void Simulation::Live() {
       }
       for (uint64_t steps = 5 + mail_.Below(25);
            steps > 0 && !files_.killed() && outcome_.failures.empty(); --steps) {
+        if (inconclusive_) break;
         Step(**core);
       }
     } else if (!Trouble(before)) {
@@ -111,7 +117,7 @@ void Simulation::Live() {
   const bool killed = files_.killed();
   if (killed) ++outcome_.crashes;
   files_.Crash(mail_.Chance(killed ? 4 : 2) ? SimFiles::Cut::kProcess : SimFiles::Cut::kPower);
-  if (!outcome_.failures.empty()) return;
+  if (!outcome_.failures.empty() || inconclusive_) return;
   auto core = subject_.open(options_, files_, logger_, clock_);
   if (!core) return Fail("the store does not open again: " + core.error().ToString());
   CheckAll(**core);
@@ -210,7 +216,8 @@ void Simulation::AddRecord(Core& core) {
       return;
     }
     imported_ = std::max(imported_, mid);
-    if (!model_.Given(mid)) Fail("MID " + std::to_string(mid) + " was given twice");
+    if (!model_.Given(mid) && !journal_damaged_)
+      Fail("MID " + std::to_string(mid) + " was given twice");
     record = mail_.Record(mid, 1 + mail_.Below(9), received);
   }
   Given given{record.mid, {}, true, false};
@@ -247,6 +254,7 @@ void Simulation::AddEvents(Core&) {
         // A line that is read twice.
         const size_t again = keyed[mail_.Below(keyed.size())];
         given.events.push_back(again);
+        ++known.later[again].given;
         item.events.push_back(known.later[again].event);
       } else {
         const Time time = clock_.Now() + Duration(mail_.Below(1000));
@@ -339,6 +347,14 @@ void Simulation::Judge(Core& core, Appended& item, const Given& given, bool trou
     return;
   }
   KnownRecord& known = model_.records().at(given.mid);
+  if (reads_fail_ && Blind()) {
+    inconclusive_ |= given.record == (known.fate == Fate::kAcknowledged);
+    for (const size_t index : given.events) {
+      KnownEvent& event = known.later[index];
+      inconclusive_ |= event.given > 1 && !event.event.dedup_key.empty();
+    }
+    if (inconclusive_) return;
+  }
   if (given.record && known.fate == Fate::kAcknowledged && !known.may_expire && !damaged_)
     return Fail(who + " was taken twice");
   // An event that is acknowledged acknowledges its message.
@@ -399,6 +415,7 @@ void Simulation::Damage() {
   if (!outcome_.failures.empty()) return;
   // It goes on taking mail.
   Commit(**core);
+  MarkExpired();
   for (int i = 0; i < 3; ++i) (void)(*core)->Maintain();
   CheckAll(**core);
 }

@@ -90,6 +90,10 @@ class Simulation {
   bool retention_by_size_ = false;
   // The disk was changed behind the store's back: it may lack something, but must say so.
   bool damaged_ = false, journal_damaged_ = false;
+  bool reads_fail_ = false;  // in this life, at some time
+  // What was held could not be read when it was given again, so it may be there twice: no more is
+  // to be learnt from this seed.
+  bool inconclusive_ = false;
 
   Model model_;
   std::map<mail::Mid, uint64_t> batch_of_;  // of acknowledged records
