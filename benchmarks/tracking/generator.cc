@@ -1,5 +1,6 @@
 #include "generator.h"
 
+#include "parts.h"
 #include "random.h"
 #include "text.h"
 #include "words.h"
@@ -14,7 +15,6 @@ namespace {
 
 using mail::AddressRole;
 using mail::Direction;
-using mail::EventKind;
 using mail::UrlSource;
 
 constexpr uint64_t kPeople = 256;                  // at most, of an organisation
@@ -76,7 +76,7 @@ class Generator::Draw {
       Person();
     }
     Common();
-    Events();
+    AddEvents(out_, rng_, g_.own_domain());
   }
 
  private:
@@ -233,32 +233,8 @@ class Generator::Draw {
     out_.folded_subject = std::move(text.folded);
   }
 
-  // `id` decides name and content: the same id is the same file.
   void File(uint64_t id, bool is_inline, std::string_view name = {}) {
-    Rng rng(Mixed(kFileSalt, id));
-    const FileKind& kind = kFileKinds[is_inline ? 2 : rng.Zipf(kFileKinds.size())];
-    mail::Attachment file;
-    std::string full(name);
-    if (full.empty()) {
-      full = ZipfWord(kWords, rng);
-      full += '-';
-      full += ZipfWord(kWords, rng);
-      if (rng.Chance(0.6)) {
-        full += '-';
-        AppendNumber(full, rng.Below(100000));
-      }
-    }
-    full += '.';
-    full += kind.extension;
-    file.names.push_back(std::move(full));
-    file.declared_type = kind.type;
-    file.sniffed_type = kind.type;
-    file.size = 2000 + rng.Below(1 << 20);
-    file.sha256 = HexOf(rng.Next(), 64);
-    file.sha1 = HexOf(rng.Next(), 40);
-    file.md5 = HexOf(rng.Next(), 32);
-    file.is_inline = is_inline;
-    seen_.attachments.push_back(std::move(file));
+    seen_.attachments.push_back(MakeFile(Mixed(kFileSalt, id), is_inline, name));
   }
 
   void Person() {
@@ -503,65 +479,6 @@ class Generator::Draw {
     seen_.parts = 1 + rng_.Below(4) + seen_.attachments.size();
     seen_.content_digest = HexOf(rng_.Next(), 64);
     seen_.raw_sha256 = HexOf(rng_.Next(), 64);
-  }
-
-  mail::Event At(Duration after, EventKind kind) const {
-    mail::Event event;
-    event.time = record_.received + after;
-    event.kind = kind;
-    return event;
-  }
-
-  mail::Event OfRecipient(const mail::Recipient& to, EventKind kind, bool keyed) {
-    const uint64_t delay = 200 + rng_.Below(5000);
-    mail::Event event = At(std::chrono::milliseconds(delay), kind);
-    event.rid = to.rid;
-    event.delay_ms = delay;
-    const bool good = kind == EventKind::kDelivered;
-    event.dsn = good ? "2.0.0" : "5.1.1";
-    event.detail = good ? "250 2.0.0 <" : "550 5.1.1 <";
-    event.detail += to.address;
-    event.detail += good ? "> Saved" : "> User unknown";
-    event.relay = Joined(Joined("store.", g_.own_domain()), "[10.0.0.5]:24");
-    if (keyed) {
-      event.dedup_key = record_.queue_id;
-      event.dedup_key += good ? ":delivered:" : ":bounced:";
-      AppendNumber(event.dedup_key, to.rid);
-      event.dedup_key += ':';
-      AppendHex(event.dedup_key, rng_.Next(), 16);
-    }
-    return event;
-  }
-
-  // One message in ten is told about afterwards, the rest when it is appended (as an import would).
-  void Events() {
-    auto& events = record_.events;
-    events.push_back(At(Duration(0), EventKind::kReceived));
-    const double fate = rng_.Part();
-    if (!record_.verdicts.empty() && record_.verdicts[0].engine == "url" && fate < 0.6) {
-      if (fate < 0.3) {
-        events.push_back(At(std::chrono::milliseconds(3), EventKind::kRejected));
-        events.back().detail = "554 5.7.1 refused";
-        return;
-      }
-      events.push_back(At(std::chrono::milliseconds(3), EventKind::kQuarantined));
-      if (fate < 0.35) out_.later.push_back(At(std::chrono::minutes(10), EventKind::kReleased));
-      return;
-    }
-    events.push_back(At(std::chrono::milliseconds(4), EventKind::kAccepted));
-    const bool later = rng_.Chance(0.1);
-    for (size_t i = 0; i < record_.recipients.size() && i < 100; ++i) {
-      const auto kind = rng_.Chance(0.012) ? EventKind::kBounced : EventKind::kDelivered;
-      (later ? out_.later : events).push_back(OfRecipient(record_.recipients[i], kind, later));
-    }
-    if (record_.verdicts[0].engine == "url" && fate > 0.9) {
-      mail::Event removed = At(std::chrono::hours(1), EventKind::kRemoved);
-      removed.rid = 0;
-      out_.later.push_back(std::move(removed));
-    }
-    const auto by_time = [](const mail::Event& a, const mail::Event& b) { return a.time < b.time; };
-    std::stable_sort(events.begin(), events.end(), by_time);
-    std::stable_sort(out_.later.begin(), out_.later.end(), by_time);
   }
 
   const Generator& g_;

@@ -138,7 +138,7 @@ def draw(sizes):
             return lower - part * (lower - upper)
 
         def x(lg):
-            return (left + right) / 2 if len(logs) == 1 else left + 10 + (lg - logs[0]) / (logs[-1] - logs[0]) * (right - left - 20)
+            return (left + right) / 2 if len(logs) == 1 else left + 24 + (lg - logs[0]) / (logs[-1] - logs[0]) * (right - left - 44)
 
         out.append(f'<rect x="{x0}" y="{y0}" width="{wide}" height="{tall}" rx="8" fill="#f8fafb" stroke="#e3e8ed"/>')
         out.append(f'<text x="{x0 + 12}" y="{y0 + 20}" class="t">{html.escape(name)}</text>')

@@ -474,12 +474,19 @@ std::vector<uint64_t> MakeFingerprints(const Generator& generator, uint64_t mess
     generator.Make(rng.Below(messages), made);
     const auto& seen = made.record.inspection;
     out.push_back(observable::Fingerprint(Type::kEmailMessageid, seen.message_id));
-    if (!seen.urls.empty())
-      out.push_back(observable::Fingerprint(Type::kUrl, seen.urls.back().url));
-    if (!seen.attachments.empty())
-      out.push_back(observable::Fingerprint(Type::kSha256, seen.attachments[0].sha256));
-    if (made.record.verdicts[0].engine == "url")
-      out.push_back(observable::Fingerprint(Type::kEmail, made.record.envelope_from));
+    // What half the world shows is no indicator: no home pages, no logos; of campaigns some.
+    const bool campaign = made.record.verdicts[0].engine == "url";
+    if (campaign && !rng.Chance(0.02)) continue;
+    for (const auto& url : seen.urls) {
+      if (campaign || url.url.find("://click.") != std::string::npos) {
+        out.push_back(observable::Fingerprint(Type::kUrl, url.url));
+        break;
+      }
+    }
+    for (const auto& file : seen.attachments) {
+      if (!file.is_inline) out.push_back(observable::Fingerprint(Type::kSha256, file.sha256));
+    }
+    if (campaign) out.push_back(observable::Fingerprint(Type::kEmail, made.record.envelope_from));
   }
   while (out.size() < size) out.push_back(rng.Next() | 1);
   std::sort(out.begin(), out.end());
