@@ -12,7 +12,11 @@
 #include "gateway/registration/registration.h"
 #include "gateway/remediation/remediator.h"
 #include "gateway/remediation/smtp_forwarder.h"
+#include "gateway/reporting/reports.h"
+#include "gateway/rest/listeners.h"
+#include "gateway/rest/rest_api.h"
 #include "gateway/tracking/engine.h"
+#include "gateway/users/users.h"
 #include "http/listen_address.h"
 #include "http/server.h"
 #include "io/file.h"
@@ -44,6 +48,7 @@ struct Config {
   std::vector<std::string> milter;
   mailbox::imap::ImapOptions imap;  // no host: no mail store
   remediation::SmtpOptions smtp;
+  rest::ListenOptions rest;
 };
 
 Result<Config> ReadConfig(const std::string& path) {
@@ -72,6 +77,12 @@ Result<Config> ReadConfig(const std::string& path) {
   TRY(const int64_t smtp_port, file.Integer("forward.smtp_port", 25, 1, 65535));
   out.smtp.port = static_cast<uint16_t>(smtp_port);
   out.smtp.helo = out.name;
+  TRY(out.rest.https, file.Text("rest.https", "127.0.0.1:6443"));
+  TRY(out.rest.http, file.Text("rest.http", ""));
+  TRY(out.rest.certificate_file, file.Path("rest.certificate_file", ""));
+  TRY(out.rest.key_file, file.Path("rest.key_file", ""));
+  out.rest.folder = out.state_folder;
+  out.rest.name = out.name;
   TRY_VOID(file.RefuseUnread());
   return out;
 }
@@ -92,6 +103,13 @@ class CageInspector final : public pipeline::Inspector {
  private:
   inspection::InspectionPool& pool_;
 };
+
+io::Task<Result<json::value>> RunReport(
+    reporting::Reports& reports, std::string report, std::string counter,
+    std::vector<std::pair<std::string, std::string>> parameters) {
+  CO_TRY(auto request, reporting::ReadRequest(report, counter, parameters));
+  co_return co_await reports.Run(std::move(request));
+}
 
 Result<void> Serve(const std::string& config_path, bool check_only) {
   TRY(const Config config, ReadConfig(config_path));
@@ -158,9 +176,24 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   mailed_options.marks_file = config.state_folder + "/mailed-reports.json";
   TRY(auto mailed, mailed_reports::MailedReports::Make(mailed_options, *store, clock, *logger));
 
+  users::Options user_options = users::FromSettings(*snapshot);
+  user_options.folder = config.state_folder;
+  TRY(auto users, users::Users::Open(user_options, clock, *audit, *logger));
+  reporting::Reports reports(*store);
+  TRY(const std::string serial, rest::Serial(config.state_folder));
+  rest::RestApi rest_api(
+      {.name = config.name, .serial = serial, .version = MAILREEVE_VERSION}, *store, *users,
+      [&reports](std::string report, std::string counter,
+                 std::vector<std::pair<std::string, std::string>> parameters) {
+        return RunReport(reports, std::move(report), std::move(counter), std::move(parameters));
+      },
+      running, clock, *logger);
+  TRY(auto rest_listeners,
+      rest::Listeners::Start(config.rest, *snapshot, rest_api.router(), clock, scope, *logger));
+
   TRY(auto milter, milter::Server::Listen(milter_options, pipeline, scope, *logger));
   api::AdminApi admin({.name = config.name, .version = MAILREEVE_VERSION}, module, *store, pipeline,
-                      *milter, &follower, *registration, running, clock);
+                      *milter, &follower, *registration, *users, reports, running, clock);
   TRY(const http::ListenAddress admin_address,
       http::ParseListenAddress("unix:" + config.admin_socket));
   TRY(auto admin_server, http::Server::Listen(admin_address, nullptr, admin.router(),
@@ -179,6 +212,7 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   asio::signal_set signals(context, SIGTERM, SIGINT);
   const auto stop = [&]() -> io::Task<void> {
     milter->StopAccepting();
+    co_await rest_listeners->Stop(kStopGrace);
     co_await admin_server->Stop(kStopGrace);
     co_await registration->Stop();
     scope.Cancel();
@@ -191,7 +225,10 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
     logger->Info("stopping");
     asio::co_spawn(context, stop, [](std::exception_ptr) {});
   });
-  logger->Info("started", {{"name", config.name}, {"milter", milter->addresses().front()}});
+  logger->Info("started", {{"name", config.name},
+                           {"milter", milter->addresses().front()},
+                           {"rest_https", rest_listeners->https_port()},
+                           {"rest_http", rest_listeners->http_port()}});
   context.run();
   return {};
 }

@@ -1,21 +1,12 @@
 #include "cli/cli.h"
 
 #include "cli/reference.h"
-#include "cli/terminal.h"
-#include "http/client.h"
-#include "json/json.h"
+#include "cli/session.h"
 
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <cstdlib>
-#include <filesystem>
-#include <iostream>
-#include <iterator>
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace mailreeve::cli {
 namespace {
@@ -28,340 +19,121 @@ bool PrefersChinese() {
   return false;
 }
 
-// One text in the reader's language.
-class Language {
- public:
-  explicit Language(bool chinese) : chinese_(chinese) {}
-  std::string operator()(const char* en, const char* zh) const { return chinese_ ? zh : en; }
-
- private:
-  bool chinese_;
-};
-
-struct Options {
-  std::string socket = "/run/mailreeve/gateway.sock";
-  int timeout_ms = 30000;
-  bool json = false;
-
-  std::string server, token, token_file, ca_file;
-  uint64_t mid = 0;
-  std::vector<std::string> text;
-  std::string sender, recipient, subject, message_id, ip, file, sha256, url, domain, since, until,
-      cursor;
-  int limit = 50;
-  std::string shell;
-};
-
-int ExitOfStatus(int status) {
-  if (status == 400) return kExitUsage;
-  if (status == 404) return kExitNotFound;
-  if (status == 504) return kExitTimeout;
-  return kExitFailed;
+void AddTrackConditions(CLI::App& track, Options& options, const Language& say) {
+  track.add_option("--subject-is", options.subject_is, say("the whole subject", "完整主题"))
+      ->type_name("TEXT");
+  track
+      .add_option("--subject-begins", options.subject_begins,
+                  say("how the subject begins", "主题的开头"))
+      ->type_name("TEXT");
+  track.add_flag("--subject-empty", options.subject_empty, say("without a subject", "主题为空"));
+  track
+      .add_option("--direction", options.direction,
+                  say("incoming, outgoing or internal", "incoming、outgoing 或 internal"))
+      ->check(CLI::IsMember({"incoming", "outgoing", "internal"}));
+  track
+      .add_option("--status", options.status,
+                  say("how it stands, such as Delivered or \"Hard Bounced\"",
+                      "当前状态，如 Delivered 或 \"Hard Bounced\""))
+      ->type_name("STATUS");
+  track
+      .add_option("--event", options.event,
+                  say("what happened to it, such as delivered, bounced, removed",
+                      "发生过的事件，如 delivered、bounced、removed"))
+      ->type_name("EVENT");
+  track
+      .add_option(
+          "--network", options.network,
+          say("network of the sending host, 192.0.2.0/24", "发送主机所在网络，192.0.2.0/24"))
+      ->type_name("NETWORK");
+  track
+      .add_option("--queue-id", options.queue_id,
+                  say("queue id of the mail server", "邮件服务器队列 ID"))
+      ->type_name("ID");
+  track
+      .add_option("--reply-to", options.reply_to,
+                  say("part of the Reply-To address", "Reply-To 地址的一部分"))
+      ->type_name("TEXT");
+  track
+      .add_option("--sender-domain", options.sender_domain,
+                  say("domain of the envelope sender; .example.org with its subdomains",
+                      "信封发件人的域；.example.org 包含其子域"))
+      ->type_name("DOMAIN");
+  track
+      .add_option("--url-prefix", options.url_prefix,
+                  say("how a URL in the message begins", "邮件中 URL 的开头"))
+      ->type_name("URL");
+  track.add_flag("--count", options.count, say("only how many", "只显示数量"));
 }
 
-std::string TextOf(const json::value& v) {
-  if (v.is_null()) return "";
-  if (v.is_string()) return TerminalText(std::string_view(v.get_string()));
-  return TerminalText(json::Serialize(v));
-}
-
-// The value at "a.b.c", or null.
-json::value At(const json::value& root, std::string_view path) {
-  const json::value* here = &root;
-  while (!path.empty()) {
-    const size_t dot = path.find('.');
-    const std::string_view key = path.substr(0, dot);
-    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
-    if (!here->is_object()) return nullptr;
-    here = here->get_object().if_contains(key);
-    if (here == nullptr) return nullptr;
-  }
-  return *here;
-}
-
-class Session {
- public:
-  Session(const Options& options, const Language& say, std::ostream& out, std::ostream& err)
-      : options_(options), say_(say), out_(out), err_(err) {}
-
-  // Asks the gateway. Empty when it failed: the complaint is written and `exit` set.
-  std::optional<json::value> Ask(const std::string& method, const std::string& target,
-                                 const std::string& body, int& exit) {
-    asio::io_context context(1);
-    std::optional<Result<http::Response>> answer;
-    asio::co_spawn(
-        context,
-        [](Options options, std::string method, std::string target,
-           std::string body) -> io::Task<Result<http::Response>> {
-          http::Headers headers;
-          if (!body.empty()) headers.Add("Content-Type", "application/json");
-          http::ClientOptions client;
-          client.timeout = std::chrono::milliseconds(options.timeout_ms);
-          co_return co_await http::FetchUnix(options.socket, method, target, headers, body, client);
-        }(options_, method, target, body),
-        [&](std::exception_ptr thrown, Result<http::Response> got) {
-          if (thrown) {
-            answer = Fail(Code::kUnavailable, "the connection broke");
-          } else {
-            answer = std::move(got);
-          }
-        });
-    context.run();
-    if (!*answer) {
-      const Error& error = answer->error();
-      exit = error.code == Code::kTimeout ? kExitTimeout : kExitUnreachable;
-      err_ << "mailreeve: " << say_("cannot reach the gateway at ", "无法连接网关：")
-           << options_.socket << ": " << TerminalText(error.ToString()) << "\n"
-           << say_("Is mailreeve-gateway running, and may you open its socket? See --socket.\n",
-                   "mailreeve-gateway 是否在运行？您是否有权访问该套接字？参见 --socket。\n");
-      return std::nullopt;
-    }
-    const http::Response& response = **answer;
-    auto parsed = json::Parse(response.body);
-    if (!parsed) {
-      exit = kExitFailed;
-      err_ << "mailreeve: " << say_("the gateway's answer is not JSON", "网关的答复不是 JSON")
-           << " (HTTP " << response.status << ")\n";
-      return std::nullopt;
-    }
-    if (response.status >= 400) {
-      exit = ExitOfStatus(response.status);
-      if (options_.json) out_ << json::SerializePretty(*parsed) << "\n";
-      const std::string why = TextOf(At(*parsed, "error_description"));
-      err_ << "mailreeve: " << (why.empty() ? TextOf(At(*parsed, "error")) : why) << "\n";
-      return std::nullopt;
-    }
-    return *std::move(parsed);
-  }
-
-  int Status() {
-    int exit = kExitDone;
-    const auto answer = Ask("GET", "/v1/status", "", exit);
-    if (!answer) return exit;
-    if (options_.json) return Json(*answer);
-    const auto at = [&](const char* path) { return TextOf(At(*answer, path)); };
-    out_ << Pairs({
-        {say_("Gateway", "网关"), at("name") + "  " + at("version")},
-        {say_("Started", "启动时间"), at("started")},
-        {say_("Messages tracked", "已跟踪邮件"), at("messages.tracked")},
-        {say_("Delivered untracked", "未跟踪投递"), at("messages.untracked")},
-        {say_("Refused for now", "暂时拒收"), at("messages.temporarily_refused")},
-        {say_("Inspections failed", "检查失败"), at("inspection.failed")},
-        {say_("Records held", "保存的记录"), at("tracking.records_held") + "  (" +
-                                                 at("tracking.oldest") + " – " +
-                                                 at("tracking.newest") + ")"},
-        {say_("Delivery events", "投递事件"), at("delivery.events")},
-        {say_("Registration", "注册"), at("device.state")},
-        {say_("Channel", "通道"), at("device.channel")},
-        {say_("Response server", "响应服务器"), at("device.server")},
-    });
-    return kExitDone;
-  }
-
-  int Device() {
-    int exit = kExitDone;
-    const auto answer = Ask("GET", "/v1/device", "", exit);
-    if (!answer) return exit;
-    if (options_.json) return Json(*answer);
-    std::vector<std::pair<std::string, std::string>> pairs;
-    for (const auto& [label, path] : std::vector<std::pair<std::string, const char*>>{
-             {say_("State", "状态"), "state"},
-             {say_("Device id", "设备 ID"), "device_id"},
-             {say_("Server", "服务器"), "server"},
-             {say_("Channel", "通道"), "channel"},
-             {say_("Last error", "最近错误"), "last_error"},
-             {say_("Last registration", "最近一次注册"), "registration_error"},
-             {say_("Clock", "时钟"), "clock_warning"},
-             {say_("Certificate expires", "证书到期"), "certificate_expires"}}) {
-      const std::string value = TextOf(At(*answer, path));
-      if (!value.empty()) pairs.emplace_back(label, value);
-    }
-    out_ << Pairs(pairs);
-    return kExitDone;
-  }
-
-  int Register() {
-    std::string token = options_.token;
-    if (token.empty() && !options_.token_file.empty()) {
-      auto read = ReadToken(options_.token_file);
-      if (!read) {
-        err_ << "mailreeve: " << TerminalText(read.error().ToString()) << "\n";
-        return kExitUsage;
-      }
-      token = *std::move(read);
-    }
-    if (token.empty()) {
-      err_ << "mailreeve: "
-           << say_("give the one-time token of the Devices page with --token or --token-file\n",
-                   "请用 --token 或 --token-file 提供设备页面上的一次性令牌\n");
-      return kExitUsage;
-    }
-    json::object body{{"server", options_.server}, {"token", token}};
-    // The gateway reads it, and its working folder is not the caller's.
-    if (!options_.ca_file.empty())
-      body["ca_file"] = std::filesystem::absolute(options_.ca_file).string();
-    int exit = kExitDone;
-    const auto answer = Ask("POST", "/v1/device/registration", json::Serialize(body), exit);
-    if (!answer) return exit;
-    if (options_.json) return Json(*answer);
-    out_ << say_("Registered as device ", "已注册，设备 ID：") << TextOf(At(*answer, "device_id"))
-         << "\n";
-    return kExitDone;
-  }
-
-  int Deregister() {
-    int exit = kExitDone;
-    const auto answer = Ask("DELETE", "/v1/device/registration", "", exit);
-    if (!answer) return exit;
-    if (options_.json) return Json(*answer);
-    out_ << say_("Deregistered.\n", "已注销。\n");
-    return kExitDone;
-  }
-
-  int Track() {
-    std::string query;
-    const auto add = [&](const char* name, const std::string& value) {
-      if (value.empty()) return;
-      query += (query.empty() ? "?" : "&") + std::string(name) + "=" + http::PercentEncode(value);
-    };
-    std::string text;
-    for (const auto& word : options_.text) text += (text.empty() ? "" : " ") + word;
-    add("text", text);
-    add("sender", options_.sender);
-    add("recipient", options_.recipient);
-    add("subject", options_.subject);
-    add("message_id", options_.message_id);
-    add("client_address", options_.ip);
-    add("file_name", options_.file);
-    add("file_sha256", options_.sha256);
-    if (!options_.url.empty()) add("observable", "url:" + options_.url);
-    if (!options_.domain.empty()) add("observable", "domain:" + options_.domain);
-    add("from", options_.since);
-    add("until", options_.until);
-    add("cursor", options_.cursor);
-    add("limit", std::to_string(options_.limit));
-    int exit = kExitDone;
-    const auto answer = Ask("GET", "/v1/messages" + query, "", exit);
-    if (!answer) return exit;
-    if (options_.json) return Json(*answer);
-    const json::value messages = At(*answer, "messages");
-    std::vector<std::vector<std::string>> rows;
-    if (messages.is_array()) {
-      for (const json::value& message : messages.get_array()) {
-        std::string recipients;
-        const json::value list = At(message, "recipients");
-        if (list.is_array() && !list.get_array().empty()) {
-          recipients = TextOf(At(list.get_array()[0], "address"));
-          if (list.get_array().size() > 1)
-            recipients += " +" + std::to_string(list.get_array().size() - 1);
-        }
-        rows.push_back({TextOf(At(message, "mid")), TextOf(At(message, "received")),
-                        TextOf(At(message, "sender")), recipients, TextOf(At(message, "status")),
-                        TextOf(At(message, "subject"))});
-      }
-    }
-    out_ << Table({"MID", say_("Received", "接收时间"), say_("Sender", "发件人"),
-                   say_("Recipients", "收件人"), say_("Status", "状态"), say_("Subject", "主题")},
-                  rows);
-    out_ << "\n"
-         << rows.size() << say_(" messages; records held: ", " 封邮件；保存的记录：")
-         << TextOf(At(*answer, "coverage.records_held")) << " ("
-         << TextOf(At(*answer, "coverage.oldest")) << " – "
-         << TextOf(At(*answer, "coverage.newest")) << ")\n";
-    if (const std::string why = TextOf(At(*answer, "coverage.why")); !why.empty())
-      out_ << why << "\n";
-    if (const std::string next = TextOf(At(*answer, "next_cursor")); !next.empty()) {
-      out_ << say_("More: repeat with --cursor ", "还有更多：加上 --cursor ") << next << "\n";
-    }
-    return kExitDone;
-  }
-
-  int Message() {
-    int exit = kExitDone;
-    const auto answer = Ask("GET", "/v1/messages/" + std::to_string(options_.mid), "", exit);
-    if (!answer) return exit;
-    if (options_.json) return Json(*answer);
-    const auto at = [&](const char* path) { return TextOf(At(*answer, path)); };
-    out_ << Pairs({{"MID", at("mid")},
-                   {say_("Received", "接收时间"), at("received")},
-                   {say_("Status", "状态"), at("status")},
-                   {say_("Sender", "发件人"), at("sender")},
-                   {say_("Subject", "主题"), at("subject")},
-                   {"Message-ID", at("message_id")},
-                   {say_("Client", "客户端"), at("client_address") + " " + at("client_name")},
-                   {say_("Size", "大小"), at("size")}});
-    const auto table = [&](const char* key,
-                           const std::vector<std::pair<std::string, const char*>>& columns) {
-      const json::value items = At(*answer, key);
-      if (!items.is_array() || items.get_array().empty()) return;
-      std::vector<std::string> headings;
-      for (const auto& [label, field] : columns) headings.push_back(label);
-      std::vector<std::vector<std::string>> rows;
-      for (const json::value& item : items.get_array()) {
-        std::vector<std::string> row;
-        for (const auto& [label, field] : columns)
-          row.push_back(*field == '\0' ? TextOf(item) : TextOf(At(item, field)));
-        rows.push_back(std::move(row));
-      }
-      out_ << "\n" << Table(headings, rows, 72);
-    };
-    table("recipients", {{"RID", "rid"},
-                         {say_("Recipient", "收件人"), "address"},
-                         {say_("Status", "状态"), "status"}});
-    table("attachments", {{say_("Attachment", "附件"), "name"},
-                          {"SHA-256", "sha256"},
-                          {say_("Size", "大小"), "size"}});
-    table("urls", {{"URL", ""}});
-    table("events", {{say_("Time", "时间"), "time"},
-                     {say_("Event", "事件"), "event"},
-                     {"RID", "rid"},
-                     {"DSN", "dsn"},
-                     {say_("Relay", "中继"), "relay"},
-                     {say_("Detail", "详情"), "detail"}});
-    return kExitDone;
-  }
-
-  int Version() {
-    int exit = kExitDone;
-    const auto answer = Ask("GET", "/v1/version", "", exit);
-    json::object versions{{"mailreeve", MAILREEVE_VERSION}};
-    if (answer) versions["gateway"] = At(*answer, "version");
-    if (options_.json) return Json(versions);
-    out_ << "mailreeve " << MAILREEVE_VERSION << "\n";
-    if (answer) out_ << "mailreeve-gateway " << TextOf(At(*answer, "version")) << "\n";
-    return exit;
-  }
-
- private:
-  int Json(const json::value& answer) {
-    out_ << json::SerializePretty(answer) << "\n";
-    return kExitDone;
-  }
-
-  // A token on the command line shows in the process list, so a file or standard input ("-") can
-  // hold it.
-  static Result<std::string> ReadToken(const std::string& path) {
-    std::string text;
-    if (path == "-") {
-      std::getline(std::cin, text);
-    } else {
-      std::FILE* file = std::fopen(path.c_str(), "r");
-      if (file == nullptr) return Fail(Code::kInvalid, "cannot read the token file '" + path + "'");
-      char buffer[4096];
-      const size_t got = std::fread(buffer, 1, sizeof(buffer), file);
-      std::fclose(file);
-      text.assign(buffer, got);
-    }
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
-      text.pop_back();
-    return text;
-  }
-
-  const Options& options_;
-  const Language& say_;
-  std::ostream& out_;
-  std::ostream& err_;
+struct UserCommands {
+  CLI::App *list, *add, *passwd, *role, *remove;
 };
+
+UserCommands AddUserCommands(CLI::App& user, Options& options, const Language& say) {
+  UserCommands out{};
+  out.list = user.add_subcommand("list", say("The users and their roles.", "用户及其角色。"));
+  out.add = user.add_subcommand("add", say("Makes a user.", "创建用户。"));
+  out.passwd =
+      user.add_subcommand("passwd", say("Sets a user's passphrase; ends the tokens given out.",
+                                        "设置用户口令；已发出的令牌失效。"));
+  out.role = user.add_subcommand("role", say("Changes a user's role; ends the tokens given out.",
+                                             "更改用户角色；已发出的令牌失效。"));
+  out.remove = user.add_subcommand("remove", say("Removes a user.", "删除用户。"));
+  for (CLI::App* command : {out.add, out.passwd, out.role, out.remove}) {
+    command->add_option("name", options.user, say("name of the user", "用户名"))
+        ->required()
+        ->type_name("NAME");
+  }
+  const std::string roles =
+      say("Administrator, Cloud Administrator, Email Administrator, Operator, Read-Only Operator, "
+          "Guest, Help Desk User or Technician",
+          "Administrator、Cloud Administrator、Email Administrator、Operator、Read-Only "
+          "Operator、Guest、Help Desk User 或 Technician");
+  out.add->add_option("--role", options.role, roles)->required()->type_name("ROLE");
+  out.role->add_option("role", options.role, roles)->required()->type_name("ROLE");
+  out.add->add_option("--email", options.email, say("e-mail address", "邮箱地址"))
+      ->type_name("ADDRESS");
+  for (CLI::App* command : {out.add, out.passwd}) {
+    command
+        ->add_option("--passphrase-file", options.passphrase_file,
+                     say("file with the passphrase, - for standard input; else it is asked for",
+                         "含口令的文件，- 为标准输入；省略时提示输入"))
+        ->type_name("PATH");
+  }
+  return out;
+}
+
+void AddReportOptions(CLI::App& report, Options& options, const Language& say) {
+  report.add_option("name", options.report, say("the report, or list", "报告名，或 list"))
+      ->type_name("REPORT");
+  report
+      .add_option(
+          "--from,--since", options.since,
+          say("whole hour, ISO 8601; default: a day ago", "整点起始时间，ISO 8601；默认一天前"))
+      ->type_name("TIME");
+  report
+      .add_option("--until", options.until,
+                  say("whole hour, not included; default: the end of this hour",
+                      "整点结束时间（不含）；默认当前小时结束"))
+      ->type_name("TIME");
+  report.add_option("--top", options.top, say("rows", "行数"))
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  report.add_option("--counter", options.counter, say("one counter only", "只看一项计数"))
+      ->type_name("NAME");
+  report
+      .add_option("--order-by", options.order_by,
+                  say("counter that rows are ordered by", "排序依据的计数"))
+      ->type_name("NAME");
+  report.add_flag("--ascending", options.ascending, say("the smallest first", "从小到大"));
+  report.add_option("--key", options.key, say("only this key", "只看此键"))->type_name("TEXT");
+  report
+      .add_option("--key-begins", options.key_begins,
+                  say("only keys that begin so", "只看以此开头的键"))
+      ->type_name("TEXT");
+}
 
 }  // namespace
 
@@ -456,6 +228,17 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
                    say("goes on where the last page ended", "从上一页结束处继续"))
       ->type_name("CURSOR");
 
+  AddTrackConditions(*track, options, say);
+
+  auto* user = app.add_subcommand("user", say("Who may use the REST API.", "REST API 的用户。"));
+  user->require_subcommand(1);
+  const UserCommands users = AddUserCommands(*user, options, say);
+
+  auto* report = app.add_subcommand(
+      "report", say("Reports of what was counted; without a name, or with list, their names.",
+                    "统计报告；不带名称或用 list 时列出所有报告。"));
+  AddReportOptions(*report, options, say);
+
   auto* message = app.add_subcommand(
       "message", say("One message with its events in order.", "一封邮件及其按序事件。"));
   message->add_option("mid", options.mid, say("MID of the message", "邮件的 MID"))
@@ -484,6 +267,12 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   if (*deregister) return session.Deregister();
   if (*track) return session.Track();
   if (*message) return session.Message();
+  if (*users.list) return session.ListUsers();
+  if (*users.add) return session.AddUser();
+  if (*users.passwd) return session.SetPassphrase();
+  if (*users.role) return session.SetRole();
+  if (*users.remove) return session.RemoveUser();
+  if (*report) return session.Report();
   if (*completion) {
     out << (options.shell == "bash"  ? BashCompletion(app)
             : options.shell == "zsh" ? ZshCompletion(app)

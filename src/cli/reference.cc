@@ -23,7 +23,20 @@ std::vector<const CLI::Option*> Options(const CLI::App& app) {
   return out;
 }
 
+// What may follow a command: its own commands, and its and their options.
 std::string LongNames(const CLI::App& app) {
+  std::string out;
+  for (const CLI::App* command : Commands(app)) {
+    out += (out.empty() ? "" : " ") + command->get_name();
+    if (const std::string names = LongNames(*command); !names.empty()) out += " " + names;
+  }
+  for (const CLI::Option* option : Options(app)) {
+    for (const auto& name : option->get_lnames()) out += (out.empty() ? "--" : " --") + name;
+  }
+  return out;
+}
+
+std::string OwnNames(const CLI::App& app) {
   std::string out;
   for (const CLI::Option* option : Options(app)) {
     for (const auto& name : option->get_lnames()) out += (out.empty() ? "--" : " --") + name;
@@ -65,6 +78,18 @@ void AppendOptions(std::string& out, const CLI::App& app) {
   }
 }
 
+void AppendCommand(std::string& out, const CLI::App& command, const std::string& above) {
+  const std::string name = above + " " + command.get_name();
+  out += ".SS \"" + Troff(name) + "\"\n" + Troff(command.get_description()) + "\n";
+  for (const CLI::Option* option : command.get_options()) {
+    if (!option->get_lnames().empty() || !option->get_snames().empty()) continue;
+    out += ".TP\n\\fI" + Troff(option->get_name()) + "\\fR\n" + Troff(option->get_description()) +
+           "\n";
+  }
+  AppendOptions(out, command);
+  for (const CLI::App* each : Commands(command)) AppendCommand(out, *each, name);
+}
+
 }  // namespace
 
 std::string BashCompletion(const CLI::App& app) {
@@ -78,7 +103,7 @@ std::string BashCompletion(const CLI::App& app) {
          "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
          "    case ${COMP_WORDS[i]} in -*) ;; *) command=${COMP_WORDS[i]}; break ;; esac\n  done\n"
          "  case $command in\n" +
-         cases + "    *) words='" + commands + " " + LongNames(app) +
+         cases + "    *) words='" + commands + " " + OwnNames(app) +
          "' ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -F "
          "_mailreeve mailreeve\n";
 }
@@ -102,6 +127,10 @@ std::string FishCompletion(const CLI::App& app) {
   for (const CLI::App* command : Commands(app)) {
     out += "complete -c mailreeve -n __fish_use_subcommand -a " + command->get_name() + " -d " +
            Quoted(command->get_description()) + "\n";
+    for (const CLI::App* each : Commands(*command)) {
+      out += "complete -c mailreeve -n '__fish_seen_subcommand_from " + command->get_name() +
+             "' -a " + each->get_name() + " -d " + Quoted(each->get_description()) + "\n";
+    }
     for (const CLI::Option* option : Options(*command)) {
       for (const auto& name : option->get_lnames()) {
         out += "complete -c mailreeve -n '__fish_seen_subcommand_from " + command->get_name() +
@@ -123,16 +152,7 @@ std::string ManualPage(const CLI::App& app) {
       Troff(app.get_description()) + "\n.SH OPTIONS\n";
   AppendOptions(out, app);
   out += ".SH COMMANDS\n";
-  for (const CLI::App* command : Commands(app)) {
-    out += ".SS \"mailreeve " + Troff(command->get_name()) + "\"\n" +
-           Troff(command->get_description()) + "\n";
-    for (const CLI::Option* option : command->get_options()) {
-      if (!option->get_lnames().empty() || !option->get_snames().empty()) continue;
-      out += ".TP\n\\fI" + Troff(option->get_name()) + "\\fR\n" + Troff(option->get_description()) +
-             "\n";
-    }
-    AppendOptions(out, *command);
-  }
+  for (const CLI::App* command : Commands(app)) AppendCommand(out, *command, "mailreeve");
   out +=
       ".SH EXIT STATUS\n"
       ".TP\n0\ndone\n.TP\n1\nthe gateway reported a failure\n.TP\n2\nwrong usage or input\n"

@@ -107,6 +107,25 @@ std::string Table(const std::vector<std::string>& headings,
   return out;
 }
 
+std::string Sparkline(const std::vector<double>& values, size_t width) {
+  if (values.empty() || width == 0) return {};
+  std::vector<double> bars(std::min(values.size(), width), 0);
+  for (size_t i = 0; i < values.size(); ++i) bars[i * bars.size() / values.size()] += values[i];
+  const double top = *std::max_element(bars.begin(), bars.end());
+  if (!(top > 0)) return {};
+  std::string out;
+  for (const double bar : bars) {
+    // 0 stays empty, so that little is not taken for nothing.
+    if (bar <= 0) {
+      out += ' ';
+    } else {
+      AppendUtf8(out,
+                 static_cast<char32_t>(U'▁' + std::min(7, static_cast<int>(bar / top * 7.999))));
+    }
+  }
+  return out;
+}
+
 std::string Pairs(const std::vector<std::pair<std::string, std::string>>& pairs) {
   size_t width = 0;
   for (const auto& [name, value] : pairs) width = std::max(width, DisplayWidth(name));

@@ -20,6 +20,10 @@ size_t DisplayWidth(std::string_view text);
 std::string Table(const std::vector<std::string>& headings,
                   const std::vector<std::vector<std::string>>& rows, size_t max_column = 44);
 
+// Bars of one line, "▁▃█", scaled to the largest; values beyond `width` are joined by their sum.
+// Empty when there is none or all are 0.
+std::string Sparkline(const std::vector<double>& values, size_t width);
+
 // "name  value" lines with the names padded to one width.
 std::string Pairs(const std::vector<std::pair<std::string, std::string>>& pairs);
 

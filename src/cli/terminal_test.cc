@@ -35,5 +35,12 @@ TEST(Table, AlignsAndCuts) {
 
 TEST(Pairs, PadsNames) { EXPECT_EQ(Pairs({{"a", "1"}, {"abc", "2"}}), "a    1\nabc  2\n"); }
 
+TEST(Terminal, DrawsSparklines) {
+  EXPECT_EQ(Sparkline({}, 10), "");
+  EXPECT_EQ(Sparkline({0, 0}, 10), "");
+  EXPECT_EQ(Sparkline({0, 1, 4, 8}, 10), " ▁▄█");
+  EXPECT_EQ(DisplayWidth(Sparkline(std::vector<double>(720, 3), 48)), 48u);
+}
+
 }  // namespace
 }  // namespace mailreeve::cli

@@ -140,15 +140,19 @@ class Response(Process):
 class Gateway(Process):
     """A gateway. `mta_log` is Postfix's log; the milter listens at .milter ("inet:127.0.0.1:port")."""
 
-    def __init__(self, folder, name, mta_log="", response=None, imap=None, smtp_port=0, build=None, settings=None):
+    def __init__(self, folder, name, mta_log="", response=None, imap=None, smtp_port=0, build=None, settings=None, rest=None):
         super().__init__(folder, "mailreeve-gateway", build)
         self.gateway_name = name
         self.mta_log = mta_log
         self.response = response
         self.imap = imap or {}
         self.smtp_port = smtp_port
-        (self.milter_port,) = util.free_ports(1)
+        self.milter_port, self.rest_port, self.rest_http_port = util.free_ports(3)
         self.milter = f"inet:127.0.0.1:{self.milter_port}"
+        # Further keys of the bootstrap file's [rest]; {"http": address} opens the listener without TLS.
+        self.rest = {"https": f"127.0.0.1:{self.rest_port}", **(rest or {})}
+        self.rest_url = f"https://127.0.0.1:{self.rest_port}"
+        self.rest_ca_file = self.folder / "state" / "rest-ca.pem"
         self.socket = self.folder / "admin.sock"
         self.state = self.folder / "state"
         self.set_settings(settings or {})
@@ -157,7 +161,7 @@ class Gateway(Process):
         self.state.mkdir(exist_ok=True)
         tables = {"gateway": {
             "name": self.gateway_name, "state_folder": str(self.state), "settings_file": str(self.settings),
-            "admin_socket": str(self.socket), "milter": [self.milter], "mta_log": str(self.mta_log)}}
+            "admin_socket": str(self.socket), "milter": [self.milter], "mta_log": str(self.mta_log)}, "rest": self.rest}
         if self.response is not None:
             tables["response"] = {"ca_file": str(self.response.ca_file), "console_url": self.response.url}
         if self.imap:
@@ -169,7 +173,7 @@ class Gateway(Process):
         self.process = util.start([self.binary, "--config", self.config], self.log)
         try:
             util.wait_for("mailreeve-gateway", lambda: self._check() and util.port_answers(self.milter_port)
-                          and self.socket.exists(), 60)
+                          and self.api().get("/v1/version"), 60)
         except RuntimeError as error:
             raise self._failed(str(error)) from None
         return self
@@ -182,10 +186,14 @@ class Gateway(Process):
     def api(self):
         return util.Api(socket_path=str(self.socket))
 
-    def cli(self, *arguments, check=True, env=None):
+    def rest_api(self):
+        """The REST API over HTTPS, without credentials."""
+        return util.Api(self.rest_url, str(self.rest_ca_file))
+
+    def cli(self, *arguments, check=True, env=None, stdin=None):
         """Runs the mailreeve command against this gateway; answers the finished process."""
         done = subprocess.run([str(program("mailreeve", self.build)), "--socket", str(self.socket), *arguments],
-                              capture_output=True, text=True, timeout=120, env={**os.environ, **(env or {})})
+                              capture_output=True, text=True, timeout=120, env={**os.environ, **(env or {})}, input=stdin)
         if check and done.returncode != 0:
             raise RuntimeError(f"mailreeve {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}")
         return done

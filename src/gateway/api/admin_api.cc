@@ -1,100 +1,14 @@
 #include "gateway/api/admin_api.h"
 
 #include "base/secret.h"
-#include "observable/observable.h"
-
-#include <charconv>
+#include "gateway/api/answers.h"
 
 namespace mailreeve::gateway::api {
-namespace {
-
-http::Response Failed(const Error& error) {
-  return http::Response::Json(
-      http::StatusOf(error.code),
-      json::object{{"error", CodeName(error.code)}, {"error_description", error.ToString()}});
-}
-
-json::object CoverageJson(const tracking::Coverage& coverage) {
-  json::object out{{"records_held", coverage.records_held},
-                   {"records_unreadable", coverage.records_unreadable},
-                   {"complete", coverage.complete},
-                   {"why", coverage.why},
-                   {"oldest", nullptr},
-                   {"newest", nullptr}};
-  if (coverage.oldest) out["oldest"] = FormatTime(*coverage.oldest);
-  if (coverage.newest) out["newest"] = FormatTime(*coverage.newest);
-  return out;
-}
-
-Result<int64_t> ParseNumber(std::string_view name, const std::string& text, int64_t min,
-                            int64_t max) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
-    return Fail(Code::kInvalid, std::string(name) + ": must be a whole number from " +
-                                    std::to_string(min) + " to " + std::to_string(max));
-  }
-  return value;
-}
-
-json::object ObservableJson(std::string_view type, std::string_view value) {
-  return {{"type", type}, {"value", value}};
-}
-
-// The observables of the `text` and `observable` parameters.
-Result<json::array> ReadObservables(const http::Request& request) {
-  json::array out;
-  if (const auto text = request.Query("text"); text && !text->empty()) {
-    for (const auto& found : observable::Recognise(*text).observables) {
-      out.push_back(ObservableJson(observable::TypeName(found.type), found.value));
-    }
-    if (out.empty()) {
-      return Fail(Code::kInvalid,
-                  "no observable was recognised in the text; for words of a subject use the "
-                  "subject parameter");
-    }
-  }
-  for (const std::string& given : request.QueryAll("observable")) {
-    const size_t colon = given.find(':');
-    if (colon == std::string::npos || !observable::TypeFromName(given.substr(0, colon))) {
-      return Fail(
-          Code::kInvalid,
-          "observable: must be type:value with a type such as url, domain, email or sha256");
-    }
-    out.push_back(ObservableJson(given.substr(0, colon), given.substr(colon + 1)));
-  }
-  return out;
-}
-
-// The body of the relay route for the query of `request`.
-Result<json::object> SearchBody(const http::Request& request, size_t max_page) {
-  json::object body;
-  TRY(json::array observables, ReadObservables(request));
-  if (!observables.empty()) body["observables"] = std::move(observables);
-  for (const auto& [name, value] : request.query) {
-    if (name == "text" || name == "observable") continue;
-    if (name == "mid" || name == "icid") {
-      TRY(body[name], ParseNumber(name, value, 1, INT64_MAX));
-    } else if (name == "limit") {
-      TRY(body[name], ParseNumber(name, value, 1, static_cast<int64_t>(max_page)));
-    } else if (name == "sender" || name == "recipient" || name == "subject" ||
-               name == "subject_match" || name == "message_id" || name == "client_address" ||
-               name == "queue_id" || name == "direction" || name == "file_name" ||
-               name == "file_sha256" || name == "event" || name == "from" || name == "until" ||
-               name == "cursor") {
-      body[name] = value;
-    } else {
-      return Fail(Code::kInvalid, "unknown parameter: " + name);
-    }
-  }
-  return body;
-}
-
-}  // namespace
 
 AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store& store,
                    const pipeline::Pipeline& pipeline, const milter::Server& milter,
                    const delivery::LogFollower* follower, registration::Registration& registration,
+                   users::Users& users, reporting::Reports& reports,
                    const settings::Running& settings, const Clock& clock)
     : options_(std::move(options)),
       module_(module),
@@ -103,6 +17,8 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
       milter_(milter),
       follower_(follower),
       registration_(registration),
+      users_(users),
+      reports_(reports),
       settings_(settings),
       clock_(clock),
       started_(clock.Now()) {
@@ -110,10 +26,19 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
   On("GET", "/v1/status", &AdminApi::Status);
   On("GET", "/v1/settings", &AdminApi::Settings);
   On("GET", "/v1/messages", &AdminApi::SearchMessages);
+  On("GET", "/v1/messages/count", &AdminApi::CountMessages);
   On("GET", "/v1/messages/{mid}", &AdminApi::Message);
+  On("GET", "/v1/messages/{mid}/log", &AdminApi::MessageLog);
   On("GET", "/v1/device", &AdminApi::Device);
   On("POST", "/v1/device/registration", &AdminApi::Register);
   On("DELETE", "/v1/device/registration", &AdminApi::Deregister);
+  On("GET", "/v1/reports", &AdminApi::ListReports);
+  On("GET", "/v1/reports/{name}", &AdminApi::Report);
+  On("GET", "/v1/users", &AdminApi::ListUsers);
+  On("POST", "/v1/users", &AdminApi::AddUser);
+  On("PUT", "/v1/users/{name}/passphrase", &AdminApi::SetPassphrase);
+  On("PUT", "/v1/users/{name}/role", &AdminApi::SetRole);
+  On("DELETE", "/v1/users/{name}", &AdminApi::RemoveUser);
 }
 
 void AdminApi::On(const char* method, const char* pattern, Member member) {
@@ -201,35 +126,6 @@ io::Task<Result<json::object>> AdminApi::Ask(std::string route, json::value body
                    message);
   }
   co_return *envelope;
-}
-
-io::Task<http::Response> AdminApi::SearchMessages(http::Request request) {
-  auto body = SearchBody(request, options_.max_page);
-  if (!body) co_return Failed(body.error());
-  auto answer = co_await Ask("/mailreeve/messages", *std::move(body), request.request_id);
-  if (!answer) co_return Failed(answer.error());
-  json::object out{{"messages", json::array()}, {"next_cursor", ""}, {"coverage", json::object()}};
-  if (const json::value* data = answer->if_contains("data"); data != nullptr && data->is_object()) {
-    for (const char* key : {"messages", "next_cursor"}) {
-      if (const json::value* found = data->get_object().if_contains(key);
-          found != nullptr && !found->is_null()) {
-        out[key] = *found;
-      }
-    }
-  }
-  if (const json::value* coverage = answer->if_contains("coverage"); coverage != nullptr)
-    out["coverage"] = *coverage;
-  co_return http::Response::Json(200, out);
-}
-
-io::Task<http::Response> AdminApi::Message(http::Request request) {
-  auto mid = ParseNumber("mid", std::string(request.Param("mid")), 1, INT64_MAX);
-  if (!mid) co_return Failed(mid.error());
-  auto answer = co_await Ask("/mailreeve/message", json::object{{"mid", *mid}}, request.request_id);
-  if (!answer) co_return Failed(answer.error());
-  const json::value* data = answer->if_contains("data");
-  if (data == nullptr) co_return Failed(Error(Code::kInternal, "the message has no data"));
-  co_return http::Response::Json(200, *data);
 }
 
 json::object AdminApi::DeviceJson() const {

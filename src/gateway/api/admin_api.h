@@ -5,7 +5,9 @@
 #include "gateway/milter/milter.h"
 #include "gateway/pipeline/pipeline.h"
 #include "gateway/registration/registration.h"
+#include "gateway/reporting/reports.h"
 #include "gateway/tracking/store.h"
+#include "gateway/users/users.h"
 #include "http/router.h"
 #include "relay/relay.h"
 #include "settings/settings.h"
@@ -32,7 +34,8 @@ class AdminApi {
   AdminApi(AdminOptions options, relay::Module& module, tracking::Store& store,
            const pipeline::Pipeline& pipeline, const milter::Server& milter,
            const delivery::LogFollower* follower, registration::Registration& registration,
-           const settings::Running& settings, const Clock& clock);
+           users::Users& users, reporting::Reports& reports, const settings::Running& settings,
+           const Clock& clock);
   AdminApi(const AdminApi&) = delete;
 
   const http::Router& router() const { return router_; }
@@ -46,9 +49,18 @@ class AdminApi {
   io::Task<http::Response> Settings(http::Request request);
   io::Task<http::Response> SearchMessages(http::Request request);
   io::Task<http::Response> Message(http::Request request);
+  io::Task<http::Response> CountMessages(http::Request request);
+  io::Task<http::Response> MessageLog(http::Request request);
   io::Task<http::Response> Device(http::Request request);
   io::Task<http::Response> Register(http::Request request);
   io::Task<http::Response> Deregister(http::Request request);
+  io::Task<http::Response> ListReports(http::Request request);
+  io::Task<http::Response> Report(http::Request request);
+  io::Task<http::Response> ListUsers(http::Request request);
+  io::Task<http::Response> AddUser(http::Request request);
+  io::Task<http::Response> SetPassphrase(http::Request request);
+  io::Task<http::Response> SetRole(http::Request request);
+  io::Task<http::Response> RemoveUser(http::Request request);
 
   // Asks the module and takes its envelope apart.
   io::Task<Result<json::object>> Ask(std::string route, json::value body, std::string request_id);
@@ -61,6 +73,8 @@ class AdminApi {
   const milter::Server& milter_;
   const delivery::LogFollower* follower_;
   registration::Registration& registration_;
+  users::Users& users_;
+  reporting::Reports& reports_;
   const settings::Running& settings_;
   const Clock& clock_;
   const Time started_;

@@ -11,6 +11,8 @@ namespace {
 
 using observable::Type;
 
+constexpr size_t kMaxConditions = 20;
+
 Result<std::string> OptionalCanonical(const json::object& from, std::string_view key, Type type) {
   TRY(std::string text, json::OptionalString(from, key, ""));
   if (text.empty()) return text;
@@ -25,6 +27,63 @@ Result<std::optional<Time>> OptionalTime(const json::object& from, std::string_v
   auto time = ParseTime(text);
   if (!time) return Fail(Code::kInvalid, std::string(key) + ": " + time.error().message);
   return *time;
+}
+
+std::optional<tracking::TextMatch> MatchFromName(std::string_view name) {
+  using enum tracking::TextMatch;
+  if (name == "is") return kIs;
+  if (name == "contains") return kContains;
+  if (name == "begins_with") return kBeginsWith;
+  if (name == "is_empty") return kIsEmpty;
+  return std::nullopt;
+}
+
+std::optional<tracking::TextCondition::Field> FieldFromName(std::string_view name) {
+  using enum tracking::TextCondition::Field;
+  if (name == "subject") return kSubject;
+  if (name == "envelope_sender") return kEnvelopeSender;
+  if (name == "sender") return kSender;
+  if (name == "recipient") return kRecipient;
+  if (name == "reply_to") return kReplyTo;
+  if (name == "file_name") return kFileName;
+  if (name == "sender_domain") return kSenderDomain;
+  if (name == "message_id") return kMessageId;
+  if (name == "url") return kUrl;
+  return std::nullopt;
+}
+
+// [{"field","match","value"}]
+Result<void> ReadConditions(const json::object& from, std::vector<tracking::TextCondition>& out) {
+  const json::value* list = from.if_contains("conditions");
+  if (list == nullptr || list->is_null()) return {};
+  TRY(const json::array* conditions, json::AsArray(*list, "conditions"));
+  if (conditions->size() > kMaxConditions) {
+    return Fail(Code::kInvalid,
+                "conditions: at most " + std::to_string(kMaxConditions) + " are taken");
+  }
+  for (size_t i = 0; i < conditions->size(); ++i) {
+    const std::string path = "conditions[" + std::to_string(i) + "]";
+    TRY(const json::object* condition, json::AsObject((*conditions)[i], path));
+    TRY_VOID(json::RefuseUnknownKeys(*condition, {"field", "match", "value"}, path));
+    TRY(const std::string field_name, json::RequireString(*condition, "field", path));
+    TRY(const std::string match_name, json::RequireString(*condition, "match", path));
+    TRY(const std::string value, json::OptionalString(*condition, "value", "", path));
+    const auto field = FieldFromName(field_name);
+    if (!field) {
+      return Fail(Code::kInvalid, path +
+                                      ".field: must be subject, envelope_sender, sender, "
+                                      "recipient, reply_to, file_name, sender_domain, "
+                                      "message_id or url");
+    }
+    const auto match = MatchFromName(match_name);
+    if (!match)
+      return Fail(Code::kInvalid, path + ".match: must be is, contains, begins_with or is_empty");
+    if (value.size() > 8192) return Fail(Code::kInvalid, path + ".value: is too long");
+    if (value.empty() && *match != tracking::TextMatch::kIsEmpty)
+      return Fail(Code::kInvalid, path + ".value: must not be empty");
+    out.push_back({*field, *match, value});
+  }
+  return {};
 }
 
 }  // namespace
@@ -48,9 +107,11 @@ Result<tracking::Query> ReadQuery(const json::value& body, size_t max_observable
   if (body.is_null()) return query;
   TRY(const json::object* from, json::AsObject(body, ""));
   TRY_VOID(json::RefuseUnknownKeys(
-      *from, {"observables", "sender", "recipient", "subject", "subject_match", "message_id", "mid",
-              "icid", "client_address", "queue_id", "direction", "file_name", "file_sha256",
-              "event", "from", "until", "limit", "cursor"}));
+      *from,
+      {"observables", "sender",         "recipient",      "subject",  "subject_match", "message_id",
+       "mid",         "icid",           "client_address", "queue_id", "direction",     "file_name",
+       "file_sha256", "event",          "from",           "until",    "limit",         "cursor",
+       "status",      "client_network", "conditions"}));
   if (const json::value* list = from->if_contains("observables");
       list != nullptr && !list->is_null()) {
     auto read = relay::ReadObservables(*list, {.max_observables = max_observables});
@@ -77,18 +138,10 @@ Result<tracking::Query> ReadQuery(const json::value& body, size_t max_observable
   if (subject.size() > 8192) return Fail(Code::kInvalid, "subject: is too long");
   if (!subject.empty()) query.subject = subject;
   TRY(const std::string match, json::OptionalString(*from, "subject_match", "contains"));
-  using enum tracking::Query::TextMatch;
-  if (match == "is") {
-    query.subject_match = kIs;
-  } else if (match == "contains") {
-    query.subject_match = kContains;
-  } else if (match == "begins_with") {
-    query.subject_match = kBeginsWith;
-  } else if (match == "is_empty") {
-    query.subject_match = kIsEmpty;
-  } else {
+  const auto subject_match = MatchFromName(match);
+  if (!subject_match)
     return Fail(Code::kInvalid, "subject_match: must be is, contains, begins_with or is_empty");
-  }
+  query.subject_match = *subject_match;
   for (const char* key : {"mid", "icid"}) {
     const json::value* found = from->if_contains(key);
     if (found == nullptr || found->is_null()) continue;
@@ -109,6 +162,9 @@ Result<tracking::Query> ReadQuery(const json::value& body, size_t max_observable
     if (!query.event)
       return Fail(Code::kInvalid, "event: '" + std::string(CutUtf8(event, 50)) + "' is not known");
   }
+  TRY(query.any_status, json::OptionalStrings(*from, "status"));
+  TRY(query.client_network, json::OptionalString(*from, "client_network", ""));
+  TRY_VOID(ReadConditions(*from, query.text));
   TRY(query.from, OptionalTime(*from, "from"));
   TRY(query.until, OptionalTime(*from, "until"));
   TRY(const int64_t limit, json::OptionalInteger(*from, "limit", 100));

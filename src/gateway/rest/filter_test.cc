@@ -188,12 +188,12 @@ TEST(Search, PagesWithoutReadingTwice) {
     if (found->records.empty()) break;
     for (const auto& record : found->records) seen.push_back(record.mid);
     // New mail does not move the pages.
-    store.records.push_back(TestMessage(store.records.size() + 1));
+    for (int i = 0; i < 3; ++i) store.records.push_back(TestMessage(store.records.size() + 1));
   }
   ASSERT_EQ(seen.size(), 333u);
   EXPECT_EQ(seen.front(), 999u);
   EXPECT_EQ(seen.back(), 3u);
-  EXPECT_TRUE(std::is_sorted(seen.rbegin(), seen.rend()));
+  for (size_t i = 1; i < seen.size(); ++i) ASSERT_LT(seen[i], seen[i - 1]);
   EXPECT_LT(store.read, 4000u);
   // An offset out of order is found again.
   auto found = RunTask(search.Run("q", filter, {100, 3}));

@@ -51,34 +51,36 @@ io::Task<Result<Found>> Search::Run(std::string name, Filter filter, Paging pagi
     query.cursor = place.cursor;
     const uint64_t to_pass = paging.offset > position ? paging.offset - position : 0;
     query.limit = std::clamp<size_t>(
-        static_cast<size_t>(std::min<uint64_t>(to_pass, kMaxStep)) + paging.limit + place.skip,
-        kMinStep, kMaxStep);
+        static_cast<size_t>(std::min<uint64_t>(to_pass, kMaxStep)) + 2 * paging.limit, kMinStep,
+        kMaxStep);
     CO_TRY(tracking::Page page, co_await store_.Search(std::move(query)));
     if (!page.coverage.complete && found.complete) {
       found.complete = false;
       found.why = page.coverage.why;
     }
-    size_t fitting = 0;
+    std::optional<std::pair<Time, mail::Mid>> last = place.after;
     for (mail::MessageRecord& record : page.records) {
       ++examined;
-      if (!filter.Fits(record)) continue;
-      if (fitting++ < place.skip) continue;
+      const std::pair<Time, mail::Mid> here(record.received, record.mid);
+      if ((place.after && here >= *place.after) || !filter.Fits(record)) continue;
       if (position < paging.offset) {
         ++position;
+        last = here;
         continue;
       }
       if (found.records.size() == paging.limit) {
-        --fitting;
         stopped = true;
         break;
       }
       ++position;
+      last = here;
       found.records.push_back(std::move(record));
     }
     if (stopped) {
-      place.skip = fitting;
+      place.after = last;
     } else {
-      place = {page.next_cursor, 0, page.next_cursor.empty()};
+      // What new mail pushed onto the next page is still behind `last`.
+      place = {page.next_cursor, last, page.next_cursor.empty()};
       if (found.records.size() == paging.limit) stopped = true;
     }
     if (!stopped && !place.end && examined >= limits_.max_examined) {

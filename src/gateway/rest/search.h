@@ -6,8 +6,10 @@
 
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 // Searches by offset over a store that pages by cursor. Where the pages of a search ended is
@@ -42,7 +44,9 @@ class Search {
  private:
   struct Place {
     std::string cursor;  // of the store's page
-    size_t skip = 0;     // records of it that fit and were handed out
+    // The last record of it that was handed out: what follows in the store's order comes next. By
+    // name and not by number, since new mail stands before it on the first page.
+    std::optional<std::pair<Time, mail::Mid>> after;
     bool end = false;
   };
   struct Remembered {
