@@ -49,8 +49,7 @@ void Put(World& world, Table& table, std::mt19937& random, int64_t hour, size_t 
     urls.insert(Zipf(random, "http://u.example/", keys * 3, "/x"));
   for (const auto& address : to)
     record.recipients.push_back({static_cast<uint32_t>(record.recipients.size()), address, ""});
-  for (const auto& url : urls)
-    record.inspection.urls.push_back({url, "", mail::UrlSource::kText});
+  for (const auto& url : urls) record.inspection.urls.push_back({url, "", mail::UrlSource::kText});
   record.inspection.subject = Zipf(random, "Subject ", keys, "");
   const bool bad = random() % 20 == 0;
   if (bad) record.verdicts.push_back({"url", 2, "bad"});
@@ -88,7 +87,9 @@ World MakeWorld(uint32_t seed, size_t messages, size_t keys, int span_hours, int
   for (int t = 0; t < kTables; ++t) {
     Table& table = world.tables.emplace_back();
     for (size_t i = 0; i < messages / kTables; ++i) {
-      const int64_t hour = 480'000 + t * span_hours + static_cast<int64_t>(random() % static_cast<unsigned>(span_hours + overlap));
+      const int64_t hour =
+          480'000 + t * span_hours +
+          static_cast<int64_t>(random() % static_cast<unsigned>(span_hours + overlap));
       Put(world, table, random, hour, keys);
     }
   }
@@ -121,9 +122,7 @@ Truth TruthOf(const World& world, const Question& question) {
   return out;
 }
 
-std::map<Metric, uint64_t> AsMap(const Values& values) {
-  return {values.begin(), values.end()};
-}
+std::map<Metric, uint64_t> AsMap(const Values& values) { return {values.begin(), values.end()}; }
 uint64_t At(const Row& row, Metric metric) {
   for (const auto& [m, value] : row.values) {
     if (m == metric) return value;

@@ -127,9 +127,9 @@ TEST(Counters, CountAMessageUnderEachOfItsKeys) {
 
   // The same connection again is no new one.
   table.Count(record);
-  EXPECT_EQ(At(Ask(table, Over(Dimension::kAll, kStart, kStart + hours(1))).totals,
-               Count::kConnections),
-            1U);
+  EXPECT_EQ(
+      At(Ask(table, Over(Dimension::kAll, kStart, kStart + hours(1))).totals, Count::kConnections),
+      1U);
 }
 
 TEST(Counters, CountInternalMailForItsSenderAndItsRecipients) {
@@ -161,11 +161,13 @@ TEST(Counters, CountLaterEventsInTheirOwnHour) {
   quarantined.kind = EventKind::kQuarantined;
   quarantined.time = kStart + hours(3);
   table.Count(record, {delivered, bounced, removed, quarantined});
-  const Values second = Ask(table, Over(Dimension::kAll, kStart + hours(2), kStart + hours(3))).totals;
+  const Values second =
+      Ask(table, Over(Dimension::kAll, kStart + hours(2), kStart + hours(3))).totals;
   EXPECT_EQ(At(second, Count::kDelivered), 1U);
   EXPECT_EQ(At(second, Count::kBounced), 1U);
   EXPECT_EQ(At(second, Count::kRemoved), 0U);
-  const Values third = Ask(table, Over(Dimension::kAll, kStart + hours(3), kStart + hours(4))).totals;
+  const Values third =
+      Ask(table, Over(Dimension::kAll, kStart + hours(3), kStart + hours(4))).totals;
   EXPECT_EQ(At(third, Count::kRemoved), 1U);
   EXPECT_EQ(At(third, Count::kQuarantined), 2U) << "both recipients";
   EXPECT_EQ(At(third, Count::kDmarcFailQuarantined), 1U);
@@ -254,7 +256,8 @@ TEST(Counters, EveryDamagedByteIsSeen) {
     const std::string cut = bytes.substr(0, size);
     EXPECT_FALSE(Reader::Open(
         [&cut](uint64_t offset, size_t count) -> Result<std::string> {
-          if (offset > cut.size() || count > cut.size() - offset) return Fail(Code::kCorrupt, "end");
+          if (offset > cut.size() || count > cut.size() - offset)
+            return Fail(Code::kCorrupt, "end");
           return cut.substr(offset, count);
         },
         cut.size()))
@@ -269,9 +272,8 @@ TEST(Counters, DropTheLeastWhenATableIsFull) {
   std::mt19937 random(5);
   std::map<std::string, uint64_t> truth;
   for (int i = 0; i < 60000; ++i) {
-    const std::string from = i % 5 == 0
-                                 ? "often" + std::to_string(random() % 20) + "@x.example"
-                                 : "once" + std::to_string(i) + "@y.example";
+    const std::string from = i % 5 == 0 ? "often" + std::to_string(random() % 20) + "@x.example"
+                                        : "once" + std::to_string(i) + "@y.example";
     ++truth[from];
     table.Count(Simple(kStart, from, {"r@corp.example"}));
   }

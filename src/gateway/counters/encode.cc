@@ -26,8 +26,8 @@ FrameWriter::HourBlock CutHour(int64_t hour, Shapes& shapes, const Bounded& rows
   std::vector<std::pair<uint64_t, uint32_t>> own;
   std::vector<uint32_t> kept;
   const auto drop = [&](uint32_t row) {
-    out.bounds.absent = std::max(out.bounds.absent,
-                                 Saturated(group.LargestOf(shapes, row), rows.MissedOf(row)));
+    out.bounds.absent =
+        std::max(out.bounds.absent, Saturated(group.LargestOf(shapes, row), rows.MissedOf(row)));
   };
   for (const uint32_t row : best) {
     const uint32_t in_span = span.Find(group.At(row).hash);
@@ -62,8 +62,7 @@ void WriteDimension(FrameWriter& writer, Shapes& shapes, size_t dimension, const
                     std::map<int64_t, Bounded>& hours, size_t max_keys) {
   if (hours.empty()) return;
   Bounds bounds;
-  const std::vector<uint32_t> kept =
-      span.Cut(shapes, KeysOfSpan(max_keys, hours.size()), bounds);
+  const std::vector<uint32_t> kept = span.Cut(shapes, KeysOfSpan(max_keys, hours.size()), bounds);
   std::vector<bool> keeps(span.group().rows() + 1, false);
   for (const uint32_t row : kept) keeps[row] = true;
   std::vector<FrameWriter::HourBlock> blocks;

@@ -29,7 +29,7 @@ namespace mailreeve::gateway::counters {
 inline constexpr std::string_view kMagic = "MRCOUNT\x01";
 inline constexpr size_t kHeaderBytes = 32;
 inline constexpr size_t kMaxDirectoryBytes = 16 << 20;
-inline constexpr size_t kMaxFrameBytes = 64 << 20;   // decompressed
+inline constexpr size_t kMaxFrameBytes = 64 << 20;     // decompressed
 inline constexpr size_t kMaxFrameKeyBytes = 64 << 20;  // keys of a frame, unfolded
 inline constexpr size_t kMaxFrameRows = 1 << 20;
 inline constexpr size_t kMaxFrameShapes = 4096;

@@ -1,7 +1,6 @@
-#include "gateway/counters/format.h"
-
 #include "base/wire.h"
 #include "gateway/counters/cursor.h"
+#include "gateway/counters/format.h"
 
 #include <xxhash.h>
 
@@ -62,9 +61,11 @@ bool GetKeys(Cursor& in, size_t count, std::string& arena, const Each& each) {
   const uint64_t text_size = in.Number();
   if (!in.Fits(text_size)) return false;
   std::vector<uint32_t> shared(count);
-  for (uint32_t& value : shared) value = static_cast<uint32_t>(std::min<uint64_t>(in.Number(), UINT32_MAX));
+  for (uint32_t& value : shared)
+    value = static_cast<uint32_t>(std::min<uint64_t>(in.Number(), UINT32_MAX));
   std::vector<uint32_t> length(count);
-  for (uint32_t& value : length) value = static_cast<uint32_t>(std::min<uint64_t>(in.Number(), UINT32_MAX));
+  for (uint32_t& value : length)
+    value = static_cast<uint32_t>(std::min<uint64_t>(in.Number(), UINT32_MAX));
   const std::string_view text = in.Bytes(text_size);
   if (!in.ok()) return false;
   size_t before_at = 0, before_size = 0, used = 0;
@@ -154,8 +155,8 @@ Result<std::string> Decompressor::operator()(std::string_view stored, size_t raw
   ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only);
   if (raw_size <= kStep) {
     out.resize(raw_size);
-    const size_t got = ZSTD_decompressDCtx(context_.get(), out.data(), out.size(), stored.data(),
-                                           stored.size());
+    const size_t got =
+        ZSTD_decompressDCtx(context_.get(), out.data(), out.size(), stored.data(), stored.size());
     if (ZSTD_isError(got) || got != raw_size) return Corrupt("block");
     return out;
   }

@@ -65,11 +65,11 @@ constexpr size_t kRunRows = 4096;
 }  // namespace
 
 Frame FrameWriter::Put(const std::string& raw) {
-  // Read by programs of the same kind only, so the level is chosen for size: a table is written once.
+  // Read by programs of the same kind only, so the level is chosen for size: a table is written
+  // once.
   constexpr int kLevel = 7;
   std::string stored(ZSTD_compressBound(raw.size()), '\0');
-  const size_t size =
-      ZSTD_compress(stored.data(), stored.size(), raw.data(), raw.size(), kLevel);
+  const size_t size = ZSTD_compress(stored.data(), stored.size(), raw.data(), raw.size(), kLevel);
   stored.resize(ZSTD_isError(size) ? 0 : size);
   Frame out{frames_.size(), static_cast<uint32_t>(stored.size()), static_cast<uint32_t>(raw.size()),
             XXH3_64bits(stored.data(), stored.size())};
@@ -82,7 +82,8 @@ void FrameWriter::Dimension(size_t dimension, const Group<uint64_t>& total,
                             const std::vector<HourBlock>& hours) {
   if (hours.empty()) return;
   directory_.from = any_ ? std::min(directory_.from, hours.front().hour) : hours.front().hour;
-  directory_.until = any_ ? std::max(directory_.until, hours.back().hour + 1) : hours.back().hour + 1;
+  directory_.until =
+      any_ ? std::max(directory_.until, hours.back().hour + 1) : hours.back().hour + 1;
   any_ = true;
   DimensionFrames& out = directory_.dimensions[dimension];
 
@@ -159,7 +160,8 @@ void FrameWriter::Dimension(size_t dimension, const Group<uint64_t>& total,
     std::string heads, indexes, shape_column, values;
     for (size_t i = begin; i < end; ++i) {
       const HourBlock& hour = hours[i];
-      PutNumber(heads, static_cast<uint64_t>(hour.hour - (i == begin ? hours[begin].hour : hours[i - 1].hour)));
+      PutNumber(heads, static_cast<uint64_t>(hour.hour -
+                                             (i == begin ? hours[begin].hour : hours[i - 1].hour)));
       PutNumber(heads, hour.rows.size());
       std::vector<std::pair<uint64_t, uint32_t>> order;
       for (const uint32_t row : hour.rows) {
@@ -168,8 +170,9 @@ void FrameWriter::Dimension(size_t dimension, const Group<uint64_t>& total,
         order.emplace_back(
             at != total_keys.end() && *at == key
                 ? static_cast<uint64_t>(at - total_keys.begin())
-                : total_keys.size() + static_cast<uint64_t>(
-                                          std::lower_bound(own.begin(), own.end(), key) - own.begin()),
+                : total_keys.size() +
+                      static_cast<uint64_t>(std::lower_bound(own.begin(), own.end(), key) -
+                                            own.begin()),
             row);
       }
       std::sort(order.begin(), order.end());

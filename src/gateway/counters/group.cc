@@ -60,8 +60,8 @@ std::vector<uint32_t> Group<V>::Best(const Shapes& shapes, size_t keep,
         return weight[a] != weight[b] ? weight[a] > weight[b] : KeyOf(a) < KeyOf(b);
       };
     };
-    const size_t with = static_cast<size_t>(std::count_if(
-        order.begin(), order.end(), [&](uint32_t row) { return notable[row] != 0; }));
+    const size_t with = static_cast<size_t>(
+        std::count_if(order.begin(), order.end(), [&](uint32_t row) { return notable[row] != 0; }));
     const auto quarter = order.begin() + static_cast<std::ptrdiff_t>(std::min(keep / 4, with));
     std::nth_element(order.begin(), quarter, order.end(), by(notable));
     const auto end = order.begin() + static_cast<std::ptrdiff_t>(keep);

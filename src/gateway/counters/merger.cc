@@ -158,8 +158,8 @@ void Merger::Add(const Table& table) {
       to.AddRowPoint(hour, key, shape, group.ValuesOf(row));
     }
   };
-  for (auto at = source.hours.lower_bound(to.from); at != source.hours.end() && at->first < to.until;
-       ++at) {
+  for (auto at = source.hours.lower_bound(to.from);
+       at != source.hours.end() && at->first < to.until; ++at) {
     if (to.question.dimension == Dimension::kAll) {
       add(at->first, at->second.all);
     } else if (const auto& group = at->second.by[static_cast<size_t>(to.question.dimension)]) {
@@ -172,8 +172,7 @@ Result<void> Merger::Add(const Reader& table) {
   Impl& to = *impl_;
   const Reader::Impl& reader = table.impl();
   const Directory& directory = reader.directory;
-  const DimensionFrames& frames =
-      directory.dimensions[static_cast<size_t>(to.question.dimension)];
+  const DimensionFrames& frames = directory.dimensions[static_cast<size_t>(to.question.dimension)];
   if (frames.hours.size == 0 || directory.until <= to.from || directory.from >= to.until) return {};
   const bool whole = to.from <= directory.from && to.until >= directory.until;
   const bool all = to.question.dimension == Dimension::kAll;

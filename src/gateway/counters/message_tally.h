@@ -10,9 +10,9 @@ namespace mailreeve::gateway::counters {
 
 struct MessageTally {
   uint64_t recipients = 0;
-  bool refused = false;        // for now: it will come again and counts then
-  std::optional<Count> threat; // of kSpam … kOtherThreat
-  bool malicious = false;      // else suspicious, when there is a threat
+  bool refused = false;         // for now: it will come again and counts then
+  std::optional<Count> threat;  // of kSpam … kOtherThreat
+  bool malicious = false;       // else suspicious, when there is a threat
   std::optional<Count> graymail;
   bool spf_pass = false, spf_fail = false, dkim_pass = false, dkim_fail = false;
   bool dmarc_pass = false, dmarc_failed = false, dmarc_acted = false;

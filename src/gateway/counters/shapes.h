@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-// Which metrics a row holds, as a number: nearly all rows of a dimension hold the same few, so a row
-// keeps the number and its values alone. One object belongs to one thread at a time.
+// Which metrics a row holds, as a number: nearly all rows of a dimension hold the same few, so a
+// row keeps the number and its values alone. One object belongs to one thread at a time.
 namespace mailreeve::gateway::counters {
 
 class Shapes {

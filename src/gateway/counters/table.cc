@@ -24,36 +24,28 @@ class Counting {
   Counting(Table::Impl& table, int64_t hour) : table_(table), hour_(table.At(hour)) {}
 
   void All(Delta& delta) {
-    if (!delta.empty())
-      hour_.all.Add(table_.shapes, 0, delta.Shape(table_.shapes), delta.values());
+    if (!delta.empty()) hour_.all.Add(table_.shapes, 0, delta.Shape(table_.shapes), delta.values());
   }
-  // `new_keys` counts how many keys this message has brought to the dimension.
-  void Key(Dimension dimension, std::string_view key, Delta& delta, size_t& new_keys) {
+  // `key` lives until Apply.
+  void Key(Dimension dimension, std::string_view key, Delta& delta) {
     if (delta.empty()) return;
     if (key.size() > kMaxKeyBytes) {
       table_.key = CutUtf8(key, kMaxKeyBytes - 3);
       table_.key += "…";
-      key = table_.key;
+      key = table_.Keep(table_.key);
     }
-    Group<uint32_t>& group = hour_.Of(dimension);
-    const uint32_t shape = delta.Shape(table_.shapes);
-    group.Add(table_.shapes, 0, shape, delta.values());
-    const uint64_t hash = HashOf(key);
-    uint32_t row = group.Find(hash);
-    if (row == Group<uint32_t>::kNone) {
-      if (new_keys >= kMaxNewKeysPerMessage) {
-        group.AddMissed(delta.largest());
-        return;
-      }
-      ++new_keys;
-      ++table_.rows;
-      row = group.Insert(hash, key);
-    }
-    group.Add(table_.shapes, row, shape, delta.values());
-  }
-  void Key(Dimension dimension, std::string_view key, Delta& delta) {
-    size_t new_keys = 0;
-    Key(dimension, key, delta, new_keys);
+    if (table_.pending.size() >= Table::Impl::kMaxPending) table_.Apply();
+    Table::Impl::Pending& added = table_.pending.emplace_back();
+    added.group = &hour_.Of(dimension);
+    added.key = key;
+    added.hash = HashOf(key);
+    added.group->FetchSlot(added.hash);
+    added.shape = delta.Shape(table_.shapes);
+    added.dimension = static_cast<uint8_t>(dimension);
+    added.values_at = static_cast<uint32_t>(table_.pending_values.size());
+    table_.pending_values.insert(table_.pending_values.end(), delta.values(),
+                                 delta.values() + delta.size());
+    added.group->Add(table_.shapes, 0, added.shape, delta.values());
   }
 
  private:
@@ -100,15 +92,14 @@ void CountRecipients(Counting& counting, const MessageRecord& record, const Mess
   Delta one, user;
   tally.AddClass(one, 1, record.direction);
   tally.AddClass(user, 1, Direction::kIncoming);
-  size_t new_recipients = 0, new_users = 0, new_domains = 0;
   for (const mail::Recipient& recipient : record.recipients) {
-    counting.Key(Dimension::kRecipient, recipient.address, one, new_recipients);
-    if (to_us) counting.Key(Dimension::kUser, recipient.address, user, new_users);
+    counting.Key(Dimension::kRecipient, recipient.address, one);
+    if (to_us) counting.Key(Dimension::kUser, recipient.address, user);
   }
   ByDomain(record, [&](std::string_view domain, size_t recipients) {
     Delta delta;
     tally.AddClass(delta, recipients, record.direction);
-    counting.Key(Dimension::kDestinationDomain, domain, delta, new_domains);
+    counting.Key(Dimension::kDestinationDomain, domain, delta);
   });
 }
 
@@ -118,16 +109,15 @@ void CountUrls(Table::Impl& table, Counting& counting, const MessageRecord& reco
   Delta delta;
   tally.AddMessage(delta, record.direction);
   tally.AddHarm(delta, record.direction);
-  size_t new_urls = 0, new_hosts = 0;
   std::vector<std::string_view>& keys = table.views;
   keys.clear();
   for (const mail::FoundUrl& url : record.inspection.urls) keys.push_back(url.url);
   Unique(keys);
-  for (const std::string_view url : keys) counting.Key(Dimension::kUrl, url, delta, new_urls);
+  for (const std::string_view url : keys) counting.Key(Dimension::kUrl, url, delta);
   for (std::string_view& key : keys) key = observable::UrlHost(key);
   Unique(keys);
   for (const std::string_view host : keys) {
-    if (!host.empty()) counting.Key(Dimension::kUrlDomain, host, delta, new_hosts);
+    if (!host.empty()) counting.Key(Dimension::kUrlDomain, host, delta);
   }
 }
 
@@ -140,7 +130,6 @@ void CountFiles(Table::Impl& table, Counting& counting, const MessageRecord& rec
   tally.AddHarm(message, record.direction);
   recipients.Add(MetricOf(Count::kMessages, record.direction), 1);
   tally.AddClass(recipients, tally.recipients, record.direction);
-  size_t new_files = 0, new_types = 0;
   table.composed.clear();
   for (const mail::Attachment& file : files) {
     if (file.sha256.empty()) continue;
@@ -149,18 +138,16 @@ void CountFiles(Table::Impl& table, Counting& counting, const MessageRecord& rec
   std::vector<std::string_view>& keys = table.views;
   keys.assign(table.composed.begin(), table.composed.end());
   Unique(keys);
-  for (const std::string_view key : keys) counting.Key(Dimension::kFile, key, message, new_files);
+  for (const std::string_view key : keys) counting.Key(Dimension::kFile, key, message);
   keys.clear();
   for (const mail::Attachment& file : files)
     keys.push_back(file.sniffed_type.empty() ? file.declared_type : file.sniffed_type);
   Unique(keys);
-  for (const std::string_view key : keys)
-    counting.Key(Dimension::kFileType, key, recipients, new_types);
+  for (const std::string_view key : keys) counting.Key(Dimension::kFileType, key, recipients);
 }
 
 void CountVerdicts(Table::Impl& table, Counting& counting, const MessageRecord& record,
                    const MessageTally& tally) {
-  size_t new_policies = 0;
   for (const mail::Verdict& verdict : record.verdicts) {
     if (verdict.disposition != 2 && verdict.disposition != 3) continue;
     Delta delta;
@@ -171,8 +158,7 @@ void CountVerdicts(Table::Impl& table, Counting& counting, const MessageRecord& 
     table.key = verdict.engine;
     table.key += ": ";
     table.key += verdict.reason;
-    const std::string key = table.key;
-    counting.Key(Dimension::kPolicy, key, delta, new_policies);
+    counting.Key(Dimension::kPolicy, table.Keep(table.key), delta);
   }
 }
 
@@ -235,18 +221,17 @@ void CountEvent(Table::Impl& table, const MessageRecord& record, const MessageTa
     if (delivery) counting.Key(Dimension::kDestinationDomain, DomainOf(recipient->address), delta);
     return;
   }
-  size_t new_recipients = 0, new_domains = 0;
   if (by_recipient) {
     Delta one;
     one.Add(metric, 1);
     for (const mail::Recipient& recipient : record.recipients)
-      counting.Key(Dimension::kRecipient, recipient.address, one, new_recipients);
+      counting.Key(Dimension::kRecipient, recipient.address, one);
   }
   if (delivery) {
     ByDomain(record, [&](std::string_view domain, size_t count_of) {
       Delta some;
       some.Add(metric, count_of);
-      counting.Key(Dimension::kDestinationDomain, domain, some, new_domains);
+      counting.Key(Dimension::kDestinationDomain, domain, some);
     });
   }
 }
@@ -260,6 +245,7 @@ Table::~Table() = default;
 
 void Table::Count(const MessageRecord& record) {
   Impl& table = *impl_;
+  table.new_keys.fill(0);
   const MessageTally tally = MessageTally::Of(record);
   const bool connected = table.FirstOf(record.connection.icid);
   const Direction direction = record.direction;
@@ -310,21 +296,70 @@ void Table::Count(const MessageRecord& record) {
     table.key += ' ';
     table.key += record.connection.tls_cipher;
   }
-  counting.Key(Dimension::kTls, table.key, tls);
+  counting.Key(Dimension::kTls, table.Keep(table.key), tls);
   CountVerdicts(table, counting, record, tally);
   for (const mail::Event& event : record.events) CountEvent(table, record, tally, event);
+  table.Apply();
   table.PruneWhenFull();
 }
 
 void Table::Count(const MessageRecord& before, const std::vector<mail::Event>& added) {
   const MessageTally tally = MessageTally::Of(before);
+  impl_->new_keys.fill(0);
   for (const mail::Event& event : added) CountEvent(*impl_, before, tally, event);
+  impl_->Apply();
   impl_->PruneWhenFull();
+}
+
+std::string_view Table::Impl::Keep(std::string_view text) {
+  constexpr size_t kRoom = 64 * 1024;
+  if (kept.capacity() < kRoom) kept.reserve(kRoom);
+  if (kept.size() + text.size() > kept.capacity()) {
+    // What waits holds views of it.
+    Apply();
+    if (text.size() > kept.capacity()) text = CutUtf8(text, kept.capacity());
+  }
+  const size_t at = kept.size();
+  kept += text;
+  return std::string_view(kept).substr(at);
+}
+
+void Table::Impl::Apply() {
+  for (Pending& one : pending) {
+    one.row = one.group->Find(one.hash);
+    if (one.row != Group<uint32_t>::kNone) one.group->FetchRow(one.row);
+  }
+  for (const Pending& one : pending) {
+    if (one.row != Group<uint32_t>::kNone) one.group->FetchValues(one.row);
+  }
+  for (const Pending& one : pending) {
+    uint32_t row = one.row;
+    const uint64_t* values = pending_values.data() + one.values_at;
+    // One before it may have brought it.
+    if (row == Group<uint32_t>::kNone) row = one.group->Find(one.hash);
+    if (row == Group<uint32_t>::kNone) {
+      if (new_keys[one.dimension] >= kMaxNewKeysPerMessage) {
+        uint64_t largest = 0;
+        for (size_t i = 0; i < shapes.At(one.shape).size(); ++i)
+          largest = std::max(largest, values[i]);
+        one.group->AddMissed(largest);
+        continue;
+      }
+      ++new_keys[one.dimension];
+      ++rows;
+      row = one.group->Insert(one.hash, one.key);
+    }
+    one.group->Add(shapes, row, one.shape, values);
+  }
+  pending.clear();
+  pending_values.clear();
+  kept.clear();
 }
 
 void Table::Impl::PruneWhenFull() {
   if (rows < prune_at) return;
-  // Large groups first; many small ones (old mail of many years) are cut only when that does not do.
+  // Large groups first; many small ones (old mail of many years) are cut only when that does not
+  // do.
   for (size_t floor = 8192; floor >= 64 && rows > max_rows / 2; floor /= 4) {
     rows = 0;
     for (auto& [hour, counts] : hours) {

@@ -58,11 +58,28 @@ struct Table::Impl {
   }
   void PruneWhenFull();
 
+  // What a message adds waits here until all of it is known: then the rows that it touches are
+  // fetched from memory side by side and not one after the other.
+  struct Pending {
+    Group<uint32_t>* group = nullptr;
+    std::string_view key;
+    uint64_t hash = 0;
+    uint32_t shape = 0, values_at = 0, row = 0;
+    uint8_t dimension = 0;
+  };
+  static constexpr size_t kMaxPending = 256;
+  std::vector<Pending> pending;
+  std::vector<uint64_t> pending_values;
+  std::array<size_t, kDimensions> new_keys{};  // that this message has brought
+  void Apply();
+  // Text that lives until Apply.
+  std::string_view Keep(std::string_view text);
+
   int64_t last_hour = 0;
   Hour* last = nullptr;
   std::array<mail::Icid, 4096> connections{};
   // Room that is used again by each message.
-  std::string key;
+  std::string key, kept;
   std::vector<std::string> composed;
   std::vector<std::string_view> views;
 };
