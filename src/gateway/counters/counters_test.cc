@@ -224,6 +224,21 @@ TEST(Counters, CutLongKeysWithinACharacter) {
   EXPECT_TRUE(answer.rows[0].key.ends_with("邮…"));
 }
 
+TEST(Counters, TakeAnyTime) {
+  Table table;
+  for (const Time time : {Time::min(), Time(), kStart, Time::max()})
+    table.Count(Simple(time, "a@b.example", {"c@d.example"}));
+  const std::string bytes = table.Encode(10);
+  const auto reader = Open(bytes);
+  ASSERT_TRUE(reader);
+  Merger merger(Over(Dimension::kSender, reader->from(), reader->until()));
+  ASSERT_TRUE(merger.Add(*reader));
+  EXPECT_EQ(At(merger.Finish().totals, Count::kMessages), 4U);
+  Merger all(Over(Dimension::kSender, Time::min(), Time::max()));
+  ASSERT_TRUE(all.Add(*reader));
+  EXPECT_EQ(At(all.Finish().totals, Count::kMessages), 4U);
+}
+
 TEST(Counters, AnEmptyTableCanBeWrittenAndRead) {
   const std::string bytes = Table().Encode(100);
   const auto reader = Open(bytes);

@@ -8,10 +8,13 @@
 namespace mailreeve::gateway::counters {
 namespace {
 
+// So many keys of the longest kind fit into a frame, and their values too.
+constexpr size_t kMostKeys = 100'000;
+static_assert(kMostKeys * kMaxKeyBytes <= kMaxFrameKeyBytes && kMostKeys <= kMaxFrameRows);
 size_t KeysOfSpan(size_t max_keys, size_t hours) {
-  return max_keys * std::clamp<size_t>((hours + 23) / 24, 1, 8);
+  return std::min(kMostKeys, max_keys * std::clamp<size_t>((hours + 23) / 24, 1, 8));
 }
-size_t KeysOfHour(size_t max_keys) { return std::max<size_t>(max_keys / 2, 1); }
+size_t KeysOfHour(size_t max_keys) { return std::clamp<size_t>(max_keys / 2, 1, kMostKeys); }
 // Of an hour, of keys that are not among those of the span.
 size_t OwnKeysOfHour(size_t max_keys) { return max_keys / 16; }
 

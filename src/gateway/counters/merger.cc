@@ -36,7 +36,7 @@ struct Merger::Impl {
   explicit Impl(Question q)
       : question(std::move(q)),
         from(HourOf(question.from)),
-        until(HourOf(question.until + std::chrono::hours(1) - Duration(1))),
+        until(question.until == Time::min() ? from : HourOf(question.until - Duration(1)) + 1),
         filtered(question.dimension != Dimension::kAll &&
                  (question.key_is || question.key_begins_with)),
         series(question.series != Question::Bucket::kNone) {}

@@ -4,6 +4,7 @@
 #include "gateway/counters/counters.h"
 #include "gateway/counters/group.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -24,6 +25,12 @@ inline constexpr size_t kMaxNewKeysPerMessage = 1000;
 // Rows of a table in memory; above it the least are dropped into "others".
 inline constexpr size_t kMaxTableRows = 3'000'000;
 
+// Times outside these years count in the first or last hour of them: an imported date may be
+// anything, and the hours of a table must fit into one frame.
+inline constexpr int64_t kFirstHour = 175'320;   // 1990-01-01
+inline constexpr int64_t kLastHour = 1'139'567;  // the last of 2099
+static_assert(kLastHour - kFirstHour < (1 << 20));
+
 struct Hour {
   Group<uint64_t> all;  // bytes of an hour need the room
   std::array<std::unique_ptr<Group<uint32_t>>, kDimensions> by;
@@ -42,6 +49,7 @@ struct Table::Impl {
   size_t prune_at = kMaxTableRows;
 
   Hour& At(int64_t hour) {
+    hour = std::clamp(hour, kFirstHour, kLastHour);
     if (last == nullptr || last_hour != hour) {
       last = &hours[hour];
       last_hour = hour;
