@@ -134,12 +134,11 @@ Result<void> Measures::Load() {
 void Measures::Settle() {
   // Rest: hardly any processor time for a while, and the files stay as they are.
   const double began = Now();
-  double since = Now(), spent = ProcessSeconds();
+  double since = Now(), spent = ProcessSeconds() - ThreadSeconds();
   uint64_t length = 0;
   while (Now() - since < kRest && Now() - began < 1800) {
-    session_.context().restart();
-    session_.context().run_for(std::chrono::milliseconds(200));
-    const double process = ProcessSeconds();
+    session_.Rest(std::chrono::milliseconds(200));
+    const double process = ProcessSeconds() - ThreadSeconds();
     const uint64_t now = SpaceOf(folder_).length;
     if (process - spent > 0.02 || now != length) since = Now();
     spent = process;
@@ -379,8 +378,7 @@ Result<void> Measures::Watch() {
     } else {
       session_.store().Watch({}, {});
     }
-    session_.context().restart();
-    session_.context().run_for(std::chrono::milliseconds(on ? 1500 : 50));
+    session_.Rest(std::chrono::milliseconds(on ? 1500 : 50));
     if (round == 1)
       figures_.Print("watch, setting the list", Now() - began, "s", {}, "with a pause of 1.5 s");
     LoadOptions options;
@@ -397,8 +395,7 @@ Result<void> Measures::Watch() {
     const double each =
         (load.engine_seconds + load.executor_seconds) * 1e9 / static_cast<double>(load.messages);
     (on ? with : without).push_back(each);
-    session_.context().restart();
-    session_.context().run_for(std::chrono::milliseconds(50));
+    session_.Rest(std::chrono::milliseconds(50));
     if (!on) continue;
     for (size_t i = 0; i < Plan::kWatchRound; ++i) {
       Made made;

@@ -24,6 +24,17 @@ void Session::Stop() {
   context_.poll();
 }
 
+void Session::Rest(Duration time) {
+  const double until = Now() + std::chrono::duration<double>(time).count();
+  while (Now() < until) {
+    context_.restart();
+    context_.poll();
+    std::this_thread::sleep_for(std::min<Duration>(time, std::chrono::milliseconds(20)));
+  }
+  context_.restart();
+  context_.poll();
+}
+
 namespace {
 
 // Messages made ahead by some threads.

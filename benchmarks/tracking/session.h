@@ -34,6 +34,9 @@ class Session {
   Store& store() { return *store_; }
   asio::io_context& context() { return context_; }
 
+  // Does nothing but what the store hands back meanwhile.
+  void Rest(Duration time);
+
   template <class T>
   T Run(io::Task<T> task) {
     std::optional<T> result;
