@@ -55,10 +55,9 @@ json::value Graph(const ReportTable& table) {
   for (size_t i = 0; i < table.counters.size(); ++i) {
     json::array points;
     for (const ReportTable::Point& point : table.series) {
-      points.push_back(
-          json::object{{std::to_string(Seconds(point.begin)) + "/" +
-                            std::to_string(Seconds(point.end)),
-                        point.values[i]}});
+      points.push_back(json::object{
+          {std::to_string(Seconds(point.begin)) + "/" + std::to_string(Seconds(point.end)),
+           point.values[i]}});
     }
     out[table.counters[i]->name] = std::move(points);
   }
@@ -88,18 +87,18 @@ json::value Ours(const ReportTable& table) {
     if (!counter.available() || (counter.needs_engine && table.totals[i] == 0))
       missing.push_back(json::value(counter.name));
   }
-  json::object out{{"title", json::object{{"en", table.info->title_en},
-                                          {"zh-CN", table.info->title_zh}}},
-                   {"from", FormatTime(table.from)},
-                   {"until", FormatTime(table.until)},
-                   {"rows", std::move(rows)},
-                   {"keys", table.keys},
-                   {"others", Numbers(table, table.others)},
-                   {"totals", Numbers(table, table.totals)},
-                   {"not_available", std::move(missing)},
-                   {"exact", table.exact},
-                   {"missed", table.missed},
-                   {"complete", table.complete}};
+  json::object out{
+      {"title", json::object{{"en", table.info->title_en}, {"zh-CN", table.info->title_zh}}},
+      {"from", FormatTime(table.from)},
+      {"until", FormatTime(table.until)},
+      {"rows", std::move(rows)},
+      {"keys", table.keys},
+      {"others", Numbers(table, table.others)},
+      {"totals", Numbers(table, table.totals)},
+      {"not_available", std::move(missing)},
+      {"exact", table.exact},
+      {"missed", table.missed},
+      {"complete", table.complete}};
   if (!table.complete) out["why"] = table.why;
   return out;
 }
@@ -127,9 +126,8 @@ io::Task<Result<json::value>> Reports::Run(ReportRequest request) {
   const int64_t count = paged && table.info->keyed ? static_cast<int64_t>(table.keys) : -1;
   co_return json::object{
       {"meta", json::object{{"totalCount", count}}},
-      {"data", json::object{{"type", type},
-                            {"resultSet", std::move(result)},
-                            {"mailreeve", Ours(table)}}}};
+      {"data",
+       json::object{{"type", type}, {"resultSet", std::move(result)}, {"mailreeve", Ours(table)}}}};
 }
 
 }  // namespace mailreeve::gateway::reporting

@@ -30,7 +30,8 @@ class ReportsTest : public testing::Test {
  protected:
   ReportsTest() {
     for (int i = 0; i < 5; ++i)
-      store_.table.Count(Message(kStart + hours(i), "a@one.example", "bob@corp.example", "Invoice"));
+      store_.table.Count(
+          Message(kStart + hours(i), "a@one.example", "bob@corp.example", "Invoice"));
     auto bad = Message(kStart + hours(1), "b@two.example", "cid@corp.example", "=cmd()");
     bad.verdicts = {{"url", 2, "listed"}};
     store_.table.Count(bad);
@@ -60,7 +61,8 @@ class ReportsTest : public testing::Test {
   Reports reports_{store_};
 };
 
-Error ErrorOf(std::string_view report, const Parameters& parameters, std::string_view counter = "") {
+Error ErrorOf(std::string_view report, const Parameters& parameters,
+              std::string_view counter = "") {
   auto request = ReadRequest(report, counter, parameters);
   EXPECT_FALSE(request);
   return request ? Error(Code::kInternal, "") : request.error();
@@ -130,7 +132,8 @@ TEST_F(ReportsTest, CountersOfAKeyedReportAreParallel) {
   EXPECT_EQ(counters.at("total_recipients").at(0).at("one.example"), 5);
   EXPECT_EQ(counters.at("total_threat_recipients").at(1).at("two.example"), 1);
   const json::value& row = answer.at("data").at("mailreeve").at("rows").at(0);
-  EXPECT_EQ(row.at("observables").at(0), (json::value{{"type", "domain"}, {"value", "one.example"}}));
+  EXPECT_EQ(row.at("observables").at(0),
+            (json::value{{"type", "domain"}, {"value", "one.example"}}));
 }
 
 TEST_F(ReportsTest, OneCounterIsAReportOfItsOwn) {
@@ -184,10 +187,9 @@ TEST_F(ReportsTest, PagesAndFilters) {
       Run("mail_subject_stats", "", Dates({{"offset", "1"}, {"limit", "1"}}));
   EXPECT_EQ(second.at("meta").at("totalCount"), 3);
   ASSERT_EQ(ResultOf(second).at("num_msgs").as_array().size(), 1U);
-  const json::value filtered = Run("mail_subject_stats", "",
-                                   Dates({{"filterBy", "subject"},
-                                          {"filterOperator", "begins_with"},
-                                          {"filterValue", "Re:"}}));
+  const json::value filtered = Run(
+      "mail_subject_stats", "",
+      Dates({{"filterBy", "subject"}, {"filterOperator", "begins_with"}, {"filterValue", "Re:"}}));
   EXPECT_EQ(json::Serialize(ResultOf(filtered)), R"({"num_msgs":[{"Re: Invoice":1}]})");
 }
 
@@ -224,8 +226,9 @@ TEST(ReadRequest, RefusesWhatCannotBeMeant) {
             "startDate and endDate attribute supports only 00 minutes, 00 seconds and 000 "
             "microseconds.");
   EXPECT_EQ(ErrorOf("mail_subject_stats", {}).code, Code::kInvalid);
-  EXPECT_EQ(ErrorOf("mail_subject_stats", dates("2026-05-02T00:00:00Z", "2026-05-01T00:00:00Z")).code,
-            Code::kInvalid);
+  EXPECT_EQ(
+      ErrorOf("mail_subject_stats", dates("2026-05-02T00:00:00Z", "2026-05-01T00:00:00Z")).code,
+      Code::kInvalid);
   EXPECT_EQ(ErrorOf("mail_subject_stats", dates("yesterday", "now")).code, Code::kInvalid);
   for (const auto& [name, value] : Parameters{{"query_type", "pie"},
                                               {"device_type", "wsa"},
@@ -236,20 +239,20 @@ TEST(ReadRequest, RefusesWhatCannotBeMeant) {
                                               {"filterBy", "subject"}}) {
     EXPECT_EQ(ErrorOf("mail_subject_stats", with({{name, value}})).code, Code::kInvalid) << name;
   }
-  EXPECT_EQ(ErrorOf("mail_subject_stats", with({{"filterBy", "network_name"},
-                                                {"filterOperator", "is"},
-                                                {"filterValue", "x"}}))
-                .code,
-            Code::kInvalid);
+  EXPECT_EQ(
+      ErrorOf("mail_subject_stats",
+              with({{"filterBy", "network_name"}, {"filterOperator", "is"}, {"filterValue", "x"}}))
+          .code,
+      Code::kInvalid);
 }
 
 TEST(ReadRequest, ReadsDatesAsClientsWriteThem) {
-  for (const char* text : {"2026-05-01T00:00:00.000Z", "2026-05-01T00:00:00Z",
-                           "2026-05-01T00:00+00:00", "2026-05-01T00:00 00:00",
-                           "2026-05-01T02:00:00.000+02:00", "2026-05-01T02:00:00 02:00",
-                           "2026-05-01T00:00:00"}) {
-    const auto request = ReadRequest("mail_subject_stats", "",
-                                     {{"startDate", text}, {"endDate", "2026-05-02T00:00:00.000Z"}});
+  for (const char* text :
+       {"2026-05-01T00:00:00.000Z", "2026-05-01T00:00:00Z", "2026-05-01T00:00+00:00",
+        "2026-05-01T00:00 00:00", "2026-05-01T02:00:00.000+02:00", "2026-05-01T02:00:00 02:00",
+        "2026-05-01T00:00:00"}) {
+    const auto request = ReadRequest(
+        "mail_subject_stats", "", {{"startDate", text}, {"endDate", "2026-05-02T00:00:00.000Z"}});
     ASSERT_TRUE(request) << text << ": " << request.error().ToString();
     EXPECT_EQ(request->from, kStart) << text;
   }

@@ -31,8 +31,8 @@ Result<Time> ReadDate(std::string_view name, std::string text) {
   }
   auto time = ParseTime(text);
   if (!time) {
-    return Fail(Code::kInvalid, "Invalid " + std::string(name) +
-                                    ": give it as YYYY-MM-DDThh:00:00.000Z.");
+    return Fail(Code::kInvalid,
+                "Invalid " + std::string(name) + ": give it as YYYY-MM-DDThh:00:00.000Z.");
   }
   return *time;
 }
@@ -85,8 +85,7 @@ Result<ReportRequest> ReadRequest(std::string_view report, std::string_view coun
                 "startDate and endDate attribute supports only 00 minutes, 00 seconds and 000 "
                 "microseconds.");
   }
-  if (out.from >= out.until)
-    return Fail(Code::kInvalid, "startDate must be before endDate.");
+  if (out.from >= out.until) return Fail(Code::kInvalid, "startDate must be before endDate.");
 
   if (const std::string* device = Last(parameters, "device_type"); device && *device != "esa")
     return Fail(Code::kInvalid, "Invalid device_type: this gateway knows esa only.");
