@@ -55,7 +55,7 @@ def test_expired_and_forged_tokens(client, stack):
     token = client.token("op")
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "==="))
     assert claims["exp"] - claims["iat"] == 1800
-    old = forge(stack.gateway.state, {**claims, "exp": int(time.time()) - 1})
+    old = forge(stack.gateway.state, {**claims, "exp": int(time.time()) - 31})
     status, answer = client.get("/health", {"jwtToken": old})
     assert status == 401 and message(answer) == "ExpiredSignatureError."
     assert client.get("/health", {"jwtToken": forge(stack.gateway.state, claims)})[0] == 200
@@ -103,6 +103,7 @@ def test_roles(client, user):
         if status == 403:
             assert message(answer) == "Forbidden."
     assert client.get("/health", headers)[0] == 200
+    assert client.get("/config/logs/subscriptions", headers)[1]["data"] == []
     status, _ = client.get(f"/reporting/mail_subject_stats?startDate={client.hours[0]}&endDate={client.hours[1]}&device_type=esa", headers)
     assert (status == 403) == (user not in ALLOWED["reporting"])
 

@@ -42,6 +42,7 @@ RestApi::RestApi(Options options, tracking::Store& store, users::Users& users,
       {"/login/privileges", &RestApi::Privileges},
       {"/openapi.json", &RestApi::OpenApi},
       {"/health", &RestApi::Health},
+      {"/config/logs/subscriptions", &RestApi::LogSubscriptions},
       {"/message-tracking/messages", &RestApi::Messages},
       {"/message-tracking/details", &RestApi::Details},
       {"/message-tracking/connection-details", &RestApi::ConnectionDetails},
@@ -219,6 +220,13 @@ io::Task<http::Response> RestApi::Privileges(http::Request, Caller caller) {
 
 io::Task<http::Response> RestApi::OpenApi(http::Request, Caller) {
   co_return http::Response::Text(200, std::string(OpenApiDocument()), "application/json");
+}
+
+// Logs are the machine's, so there is no subscription; clients ask for them to see whether the
+// gateway answers.
+io::Task<http::Response> RestApi::LogSubscriptions(http::Request, Caller) {
+  co_return http::Response::Json(
+      200, json::object{{"meta", {{"totalCount", 0}}}, {"data", json::array()}});
 }
 
 io::Task<http::Response> RestApi::Report(http::Request request, Caller) {

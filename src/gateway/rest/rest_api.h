@@ -69,6 +69,7 @@ class RestApi {
   io::Task<http::Response> Privileges(http::Request request, Caller caller);
   io::Task<http::Response> OpenApi(http::Request request, Caller caller);
   io::Task<http::Response> Health(http::Request request, Caller caller);
+  io::Task<http::Response> LogSubscriptions(http::Request request, Caller caller);
   io::Task<http::Response> Messages(http::Request request, Caller caller);
   io::Task<http::Response> Details(http::Request request, Caller caller);
   io::Task<http::Response> ConnectionDetails(http::Request request, Caller caller);

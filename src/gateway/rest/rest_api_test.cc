@@ -129,7 +129,7 @@ TEST_F(RestTest, EveryRouteAsksForItsPrivilege) {
       }
     }
   }
-  EXPECT_EQ(walked, 2 * 12 * people.size());
+  EXPECT_EQ(walked, 2 * 13 * people.size());
 }
 
 // A route that the document does not know, or the other way round, is a mistake.
@@ -202,7 +202,7 @@ TEST_F(RestTest, TakesCredentialsInEveryForm) {
 TEST_F(RestTest, TellsWhyATokenIsRefused) {
   const auto user = AddUser(users::Role::kOperator);
   const http::Headers headers = As(user);
-  clock_.Advance(std::chrono::seconds(1800));
+  clock_.Advance(std::chrono::seconds(1830));
   EXPECT_EQ(ErrorText(Call("GET", "/esa/api/v2.0/health", headers)), "ExpiredSignatureError.");
   http::Headers junk;
   junk.Set("jwtToken", "a.b.c");

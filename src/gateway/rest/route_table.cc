@@ -12,6 +12,7 @@ constexpr std::array kRoutes = {
     RouteRule{"GET", "/login/privileges"},
     RouteRule{"GET", "/openapi.json", true},
     RouteRule{"GET", "/health", false, kHealth},
+    RouteRule{"GET", "/config/logs/subscriptions", false, kLogSubscriptions},
     RouteRule{"GET", "/message-tracking/messages", false, kTrackingMessages},
     RouteRule{"GET", "/message-tracking/details", false, kTrackingDetails},
     RouteRule{"GET", "/message-tracking/connection-details", false, kTrackingConnectionDetails},

@@ -41,6 +41,7 @@ constexpr std::array<PrivilegeRow, kMaxPrivilege + 1> kPrivileges = {{
     {"e_message_tracking_availability", kTracking},
     {"e_reporting_reports", kReports},
     {"e_config_health", kStatus},
+    {"e_logs_subscriptions", kStatus},
 }};
 
 std::string Plain(std::string_view name) {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-// Who may see what: roles of gateway-api.md 1.2.4, privileges of 1.2.3, and the one table that joins
-// them (docs/rest-api.md has it for people). Pure; thread-safe.
+// Who may see what: roles of gateway-api.md 1.2.4, privileges of 1.2.3, and the one table that
+// joins them (docs/rest-api.md has it for people). Pure; thread-safe.
 namespace mailreeve::gateway::users {
 
 enum class Role : uint8_t {
@@ -38,8 +38,9 @@ enum class Privilege : uint8_t {
   kTrackingAvailability,
   kReporting,
   kHealth,
+  kLogSubscriptions,
 };
-inline constexpr uint8_t kMaxPrivilege = static_cast<uint8_t>(Privilege::kHealth);
+inline constexpr uint8_t kMaxPrivilege = static_cast<uint8_t>(Privilege::kLogSubscriptions);
 
 std::string_view PrivilegeName(Privilege privilege);  // "e_message_tracking_messages", …
 

@@ -12,6 +12,8 @@ namespace mailreeve::gateway::users {
 namespace {
 
 constexpr size_t kMaxName = 64, kMaxEmail = 320, kMaxPassword = 1024;
+// Clients that renew a token when its life is over must not be refused for the way it took.
+constexpr int64_t kGraceSeconds = 30;
 constexpr size_t kMaxKnown = 1000;  // checked passwords that are remembered
 constexpr std::string_view kExpired = "ExpiredSignatureError.", kBadToken = "InvalidTokenError.";
 
@@ -44,8 +46,9 @@ Result<Secret> LoadOrMakeKey(const std::string& path) {
   auto read = io::ReadFile(path, 1024);
   if (read) {
     if (read->size() < 32) {
-      return Fail(Code::kCorrupt, path + ": is too short for a key; remove it to have a new one "
-                                         "made (tokens issued so far are refused then)");
+      return Fail(Code::kCorrupt, path +
+                                      ": is too short for a key; remove it to have a new one "
+                                      "made (tokens issued so far are refused then)");
     }
     return Secret(*std::move(read));
   }
@@ -130,8 +133,8 @@ Result<void> Users::Load() {
 Result<void> Users::CheckPassword(const Secret& password, const std::string& name) const {
   const std::string_view text = password.Reveal();
   if (text.size() > kMaxPassword || !IsValidUtf8(text) || text.find('\0') != std::string::npos)
-    return Fail(Code::kInvalid, "passphrase: must be text of at most " +
-                                    std::to_string(kMaxPassword) + " bytes");
+    return Fail(Code::kInvalid,
+                "passphrase: must be text of at most " + std::to_string(kMaxPassword) + " bytes");
   size_t characters = 0;
   for (size_t at = 0; at < text.size(); ++characters) NextCodePoint(text, at);
   if (characters < options_.min_password) {
@@ -178,9 +181,8 @@ Result<void> Users::Save(const Account& account, bool is_new, audit::Entry entry
 io::Task<Result<User>> Users::Change(Account account, bool is_new, audit::Entry entry) {
   account.user.updated = clock_.Now();
   account.generation = RandomToken(12);
-  CO_TRY_VOID(co_await database_pool_.Run([this, account, is_new, entry] {
-    return Save(account, is_new, entry);
-  }));
+  CO_TRY_VOID(co_await database_pool_.Run(
+      [this, account, is_new, entry] { return Save(account, is_new, entry); }));
   const User user = account.user;
   accounts_[user.name] = std::move(account);
   co_return user;
@@ -222,9 +224,9 @@ io::Task<Result<User>> Users::SetPassword(std::string name, Secret password, Ori
   if (found == accounts_.end()) co_return Fail(Code::kNotFound, "there is no user '" + name + "'");
   Account account = found->second;
   account.password_hash = std::move(hash);
-  co_return co_await Change(std::move(account), false,
-                            EntryOf(origin, "user.set_password", "success", name,
-                                    "A user's passphrase was set."));
+  co_return co_await Change(
+      std::move(account), false,
+      EntryOf(origin, "user.set_password", "success", name, "A user's passphrase was set."));
 }
 
 io::Task<Result<User>> Users::SetRole(std::string name, Role role, Origin origin) {
@@ -242,8 +244,7 @@ io::Task<Result<User>> Users::SetRole(std::string name, Role role, Origin origin
 io::Task<Result<void>> Users::Remove(std::string name, Origin origin) {
   name = NameKey(name);
   if (!accounts_.contains(name)) co_return Fail(Code::kNotFound, "there is no user '" + name + "'");
-  const audit::Entry entry =
-      EntryOf(origin, "user.delete", "success", name, "A user was removed.");
+  const audit::Entry entry = EntryOf(origin, "user.delete", "success", name, "A user was removed.");
   CO_TRY_VOID(co_await database_pool_.Run([this, name, entry] {
     return database_.Transaction([&]() -> Result<void> {
       TRY(auto remove, database_.Prepare("DELETE FROM gateway_user WHERE name = ?1"));
@@ -296,9 +297,7 @@ void Users::GiveTryBack(const std::string& name, const std::string& address) {
 
 io::Task<Result<User>> Users::Check(std::string name, Secret password, Origin origin) {
   name = NameKey(name);
-  const auto wrong = [] {
-    return Fail(Code::kUnauthenticated, "Invalid username or passphrase.");
-  };
+  const auto wrong = [] { return Fail(Code::kUnauthenticated, "Invalid username or passphrase."); };
   if (!IsName(name) || password.empty() || password.Reveal().size() > kMaxPassword)
     co_return wrong();
   const std::string digest = DigestOf(name, password);
@@ -344,7 +343,8 @@ io::Task<Result<void>> Users::NoteLogin(User user, Origin origin) {
   audit::Entry entry = EntryOf(origin, "user.login", "success", user.name, "A user logged in.");
   const Time now = clock_.Now();
   CO_TRY_VOID(co_await database_pool_.Run([this, name = user.name, now, entry]() -> Result<void> {
-    TRY(auto touch, database_.Prepare("UPDATE gateway_user SET last_login_at = ?2 WHERE name = ?1"));
+    TRY(auto touch,
+        database_.Prepare("UPDATE gateway_user SET last_login_at = ?2 WHERE name = ?1"));
     TRY_VOID(touch.Bind(1, name).Bind(2, ToEpochMicros(now)).Run());
     if (!audit_.Append(entry))
       return Fail(Code::kUnavailable, "the log-in cannot be put into the audit log");
@@ -378,7 +378,7 @@ Result<User> Users::CheckToken(std::string_view token) const {
   const auto expires = json::RequireInteger(*claims, "exp");
   const auto generation = json::RequireString(*claims, "gen");
   if (!name || !expires || !generation) return refuse(kBadToken);
-  if (ToEpochMillis(clock_.Now()) / 1000 >= *expires) return refuse(kExpired);
+  if (ToEpochMillis(clock_.Now()) / 1000 >= *expires + kGraceSeconds) return refuse(kExpired);
   const auto found = accounts_.find(*name);
   if (found == accounts_.end() || found->second.generation != *generation) return refuse(kBadToken);
   return found->second.user;

@@ -88,7 +88,8 @@ class Users {
 
   // HS256; good until its time is over or the user's password or role changes.
   std::string IssueToken(const User& user) const;
-  // kUnauthenticated with gateway-api.md's message: "ExpiredSignatureError." or "InvalidTokenError.".
+  // kUnauthenticated with gateway-api.md's message: "ExpiredSignatureError." or
+  // "InvalidTokenError.".
   Result<User> CheckToken(std::string_view token) const;
 
  private:
