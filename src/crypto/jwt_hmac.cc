@@ -19,9 +19,7 @@ Result<json::object> ReadPart(std::string_view part) {
 
 }  // namespace
 
-HmacTokenKey::HmacTokenKey(Secret key) : key_(std::move(key)) {
-  CHECK(key_.Reveal().size() >= 32);
-}
+HmacTokenKey::HmacTokenKey(Secret key) : key_(std::move(key)) { CHECK(key_.Reveal().size() >= 32); }
 
 std::string HmacTokenKey::Sign(const json::object& claims) const {
   std::string out = Base64UrlEncode(R"({"alg":"HS256","typ":"JWT"})") + "." +

@@ -7,10 +7,11 @@
 #include <string>
 #include <string_view>
 
-// Signed tokens (RFC 7515, 7519) with HS256: for a program that both makes and reads its tokens. The
-// algorithm is fixed by the key, never by the token.
+// Signed tokens (RFC 7515, 7519) with HS256: for a program that both makes and reads its tokens.
+// The algorithm is fixed by the key, never by the token.
 //
-// Threads: const calls are safe. Errors: kUnauthenticated from Verify. Source: gateway-api.md 1.2.2.
+// Threads: const calls are safe. Errors: kUnauthenticated from Verify. Source:
+// gateway-api.md 1.2.2.
 //
 //   crypto::HmacTokenKey key(Secret(RandomBytes(32)));
 //   const std::string token = key.Sign({{"userName", "ann"}, {"exp", 1700000000}});

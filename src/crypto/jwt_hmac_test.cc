@@ -22,9 +22,12 @@ TEST(HmacToken, ReadsWhatItSigned) {
 TEST(HmacToken, AgreesWithTheRfc) {
   const std::string key = *Base64Decode(
       "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow");
-  const auto claims = HmacTokenKey(Secret(key)).Verify(
-      "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQog"
-      "Imh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+  const auto claims = HmacTokenKey(Secret(key))
+                          .Verify(
+                              "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
+                              "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQog"
+                              "Imh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-"
+                              "mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
   ASSERT_TRUE(claims.has_value());
   EXPECT_EQ(claims->at("iss").as_string(), "joe");
 }
@@ -34,7 +37,8 @@ TEST(HmacToken, RefusesWhatWasChanged) {
   const std::string token = key.Sign({{"userName", "ann"}});
   for (size_t i = 0; i < token.size(); ++i) {
     std::string other = token;
-    // The last character of base64 may carry bits that do not count; a change of its first bit does.
+    // The last character of base64 may carry bits that do not count; a change of its first bit
+    // does.
     other[i] = other[i] == 'A' ? 'z' : 'A';
     EXPECT_FALSE(key.Verify(other).has_value()) << i;
   }
@@ -52,9 +56,9 @@ TEST(HmacToken, RefusesOtherAlgorithmsAndForms) {
   EXPECT_FALSE(key.Verify(signed_as(R"({"alg":"RS256"})", R"({"a":1})")).has_value());
   EXPECT_FALSE(key.Verify(signed_as(R"([])", R"({"a":1})")).has_value());
   EXPECT_FALSE(key.Verify(signed_as(R"({"alg":"HS256"})", R"([1])")).has_value());
-  EXPECT_FALSE(key.Verify(Base64UrlEncode(R"({"alg":"none"})") + "." +
-                          Base64UrlEncode(R"({"a":1})") + ".")
-                   .has_value());
+  EXPECT_FALSE(
+      key.Verify(Base64UrlEncode(R"({"alg":"none"})") + "." + Base64UrlEncode(R"({"a":1})") + ".")
+          .has_value());
   EXPECT_FALSE(key.Verify("").has_value());
   EXPECT_FALSE(key.Verify("a.b").has_value());
   EXPECT_FALSE(key.Verify(std::string(20000, 'a')).has_value());

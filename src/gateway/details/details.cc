@@ -172,8 +172,7 @@ void AddReceipt(Lines& lines, const mail::MessageRecord& record) {
   const std::string message = "Message " + std::to_string(record.mid);
   const std::string on = OnConnection(record);
   const auto add = [&](std::string text) { lines.Add(record.received, std::move(text)); };
-  const std::string sender =
-      record.envelope_from.empty() ? "<>" : lines.Text(record.envelope_from);
+  const std::string sender = record.envelope_from.empty() ? "<>" : lines.Text(record.envelope_from);
   add("Start message " + std::to_string(record.mid) + " on " + on + ".");
   add(message + " enqueued on " + on + " from " + sender + ".");
   add(message + " direction: " + std::string(DirectionWord(record.direction)));
@@ -196,8 +195,8 @@ void AddReceipt(Lines& lines, const mail::MessageRecord& record) {
       (record.direction == mail::Direction::kIncoming ? "inbound" : "outbound") +
       " mail policies.");
   for (const auto& file : inspection.attachments) {
-    add(message + " contains attachment '" + lines.Text(NameOf(file)) + "' (SHA256 " +
-        file.sha256 + ").");
+    add(message + " contains attachment '" + lines.Text(NameOf(file)) + "' (SHA256 " + file.sha256 +
+        ").");
   }
   for (const auto& limit : inspection.limits_hit) {
     add(message + " was not read to the end: " + lines.Text(limit));
@@ -275,7 +274,8 @@ std::vector<Line> ConnectionLines(const mail::MessageRecord& record) {
   const auto& from = record.connection;
   const Limits limits;
   Lines lines(limits);
-  const std::string address = from.client_address.empty() ? "local" : lines.Text(from.client_address);
+  const std::string address =
+      from.client_address.empty() ? "local" : lines.Text(from.client_address);
   std::string on = OnConnection(record);
   const std::string icid = "(ICID " + std::to_string(from.icid) + ")";
   std::string first = on;
@@ -284,8 +284,8 @@ std::vector<Line> ConnectionLines(const mail::MessageRecord& record) {
                                  ", sender_ip: " + address + " and sbrs: None");
   lines.Add(record.received,
             "Protocol SMTP interface " +
-                (from.listener.empty() ? std::string("smtpd") : lines.Text(from.listener)) + " on " +
-                on + " from sender IP " + address + ". Reverse DNS host " +
+                (from.listener.empty() ? std::string("smtpd") : lines.Text(from.listener)) +
+                " on " + on + " from sender IP " + address + ". Reverse DNS host " +
                 (from.client_name.empty() ? "None verified no."
                                           : lines.Text(from.client_name) + " verified yes."));
   if (!from.tls_protocol.empty()) {
@@ -293,9 +293,8 @@ std::vector<Line> ConnectionLines(const mail::MessageRecord& record) {
                                    " cipher " + lines.Text(from.tls_cipher) + ".");
   }
   if (!from.authenticated_user.empty()) {
-    lines.Add(record.received,
-              icid + " SMTP authentication successful for user: " +
-                  lines.Text(from.authenticated_user) + ".");
+    lines.Add(record.received, icid + " SMTP authentication successful for user: " +
+                                   lines.Text(from.authenticated_user) + ".");
   }
   return lines.Take();
 }

@@ -9,8 +9,8 @@ mail::MessageRecord Example() {
   mail::MessageRecord record;
   record.mid = 52;
   record.received = ParseTime("2023-08-29T10:00:48.000Z").value();
-  record.connection = {46, "192.0.2.10", "mx.sender.test", "mx.sender.test", "TLSv1.2", "AES", "",
-                       "smtpd"};
+  record.connection = {46,    "192.0.2.10", "mx.sender.test", "mx.sender.test", "TLSv1.2",
+                       "AES", "",           "smtpd"};
   record.envelope_from = "alice@sender.test";
   record.recipients = {{0, "bob@example.test", ""}, {1, "carol@example.test", ""}};
   record.inspection.subject = "Invoice";
@@ -89,8 +89,8 @@ TEST(Details, EveryEventHasALine) {
     record.events.back().kind = static_cast<mail::EventKind>(kind);
     const auto all = Summary(record, {});
     record.events.clear();
-    EXPECT_EQ(all.size(), Summary(record, {}).size() + 1) << mail::EventName(
-        static_cast<mail::EventKind>(kind));
+    EXPECT_EQ(all.size(), Summary(record, {}).size() + 1)
+        << mail::EventName(static_cast<mail::EventKind>(kind));
   }
 }
 
@@ -112,7 +112,8 @@ TEST(Details, RemediationAlone) {
 TEST(Details, ChartsVerdicts) {
   auto record = Example();
   EXPECT_EQ(VerdictChart(record), "00000000");
-  record.verdicts = {{"antispam", 1, ""}, {"antivirus", 2, ""}, {"antivirus", 1, ""}, {"url", 3, ""}};
+  record.verdicts = {
+      {"antispam", 1, ""}, {"antivirus", 2, ""}, {"antivirus", 1, ""}, {"url", 3, ""}};
   EXPECT_EQ(VerdictChart(record), "01500060");
 }
 
