@@ -18,8 +18,8 @@ struct Plan {
   size_t cold = 200;          // of them, with a cold cache
   size_t hunted = 1'000'000;  // fingerprints of the retro-hunt
   size_t watched = 10'000'000;
-  size_t watch_rounds = 6;  // of kWatchRound messages, by turns without and with the watch
-  static constexpr size_t kWatchRound = 20'000;
+  size_t watch_rounds = 12;  // of kWatchRound messages, by turns without and with the watch
+  static constexpr size_t kWatchRound = 10'000;
 };
 
 // Recall and precision by kind of question.

@@ -86,7 +86,8 @@ class Run {
     TRY_VOID(peer_.Settle());
     figures_.Print("rest after", Now() - began, "s", {}, "compaction after the last append");
     figures_.Print("bytes on disk",
-                   static_cast<double>(SpaceOf(folder_).disk) / static_cast<double>(held_),
+                   static_cast<double>(peer_.Bytes().value_or(SpaceOf(folder_).disk)) /
+                       static_cast<double>(held_),
                    "bytes/message");
     return {};
   }

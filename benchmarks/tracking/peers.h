@@ -5,6 +5,7 @@
 #include "observable/observable.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@ class Peer {
   virtual Result<void> Append(std::vector<Made>& messages) = 0;
   // All that it does later, done now.
   virtual Result<void> Settle() = 0;
+  // On disk; absent: all that is in its folder.
+  virtual std::optional<uint64_t> Bytes() { return std::nullopt; }
   // The newest `limit` messages that show it, each record read and decoded. kUnavailable: it cannot
   // tell.
   virtual Result<std::vector<mail::Mid>> Lookup(const observable::Observable& observable,

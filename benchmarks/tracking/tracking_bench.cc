@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
     plan.observables = 400;
     plan.counted = 8;
     plan.cold = 100;
-    plan.watch_rounds = 4;
+    plan.watch_rounds = 8;
   }
   auto done = arguments.only_peers
                   ? Result<void>()
