@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 namespace mailreeve::gateway::segment {
 namespace {
@@ -79,6 +80,40 @@ std::string UnpackHash(std::string_view packed) {
   return HexEncode(packed.substr(1));
 }
 
+// The texts of a class that were named last, newest first. A record names the same few again and
+// again
+// (an address as written and in canonical form, in the envelope and in a field), so their places
+// here are the smallest and steadiest numbers that say it.
+class Recent {
+ public:
+  static constexpr size_t kSize = 8;
+  // The place of `id`, which becomes the newest; kSize when it is not here.
+  size_t Use(uint32_t id) {
+    size_t at = 0;
+    while (at < count_ && ids_[at] != id) ++at;
+    const size_t found = at < count_ ? at : kSize;
+    if (found == kSize) {
+      if (count_ < kSize) ++count_;
+      at = count_ - 1;
+    }
+    for (; at > 0; --at) ids_[at] = ids_[at - 1];
+    ids_[0] = id;
+    return found;
+  }
+  // What stands at a place; nothing when there are fewer.
+  std::optional<uint32_t> At(size_t place) const {
+    return place < count_ ? std::optional(ids_[place]) : std::nullopt;
+  }
+
+ private:
+  std::array<uint32_t, kSize> ids_{};
+  size_t count_ = 0;
+};
+// How a text is named: the next new one of its class, the empty text, a recent one, or one by its
+// distance from the next.
+constexpr uint64_t kNewText = 0, kEmptyText = 1, kRecentText = 2,
+                   kOlderText = kRecentText + Recent::kSize;
+
 class Encoder {
  public:
   static constexpr bool kReads = false;
@@ -136,6 +171,7 @@ class Encoder {
       }
     }
     std::vector<std::string_view> order;
+    Recent recent;
 
    private:
     void Grow() {
@@ -152,12 +188,18 @@ class Encoder {
 
   static size_t Index(Stream stream) { return static_cast<size_t>(stream); }
 
-  // 0: the next new text of the class; 1: the empty text; n: the one n - 1 before the next.
   void Put(Stream stream, Frame frame, std::string_view text) {
-    if (text.empty()) return Number(stream, 1);
+    if (text.empty()) return Number(stream, kEmptyText);
     Texts& texts = texts_[static_cast<size_t>(frame) - 1];
     const auto [id, is_new] = texts.Add(text);
-    Number(stream, is_new ? 0 : texts.order.size() - id + 1);
+    const size_t place = texts.recent.Use(static_cast<uint32_t>(id));
+    if (is_new) {
+      Number(stream, kNewText);
+    } else if (place < Recent::kSize) {
+      Number(stream, kRecentText + place);
+    } else {
+      Number(stream, kOlderText + texts.order.size() - 1 - id);
+    }
   }
 
   std::deque<std::string> packed_;  // hashes as bytes
@@ -214,24 +256,27 @@ class Decoder {
   void Text(Stream stream, Frame frame, std::string& text) {
     const uint64_t code = Raw(stream);
     const size_t index = static_cast<size_t>(frame) - 1;
-    uint64_t& next = next_[index];
-    if (code == 1) {
+    if (code == kEmptyText) {
       if (wanted_) text.clear();
       return;
     }
+    uint64_t& next = next_[index];
     uint64_t id = next;
-    if (code == 0) {
+    if (code == kNewText) {
       ++next;
-    } else if (code - 1 <= next) {
-      id = next - (code - 1);
+    } else if (code < kOlderText) {
+      const auto recent = recent_[index].At(code - kRecentText);
+      id = recent.value_or(UINT32_MAX);
+    } else if (code - kOlderText < next) {
+      id = next - 1 - (code - kOlderText);
     } else {
-      ok_ = false;
-      return;
+      id = UINT32_MAX;
     }
     if (id >= texts_[index].size()) {
       ok_ = false;
       return;
     }
+    recent_[index].Use(static_cast<uint32_t>(id));
     if (!wanted_) return;
     const std::string_view found = texts_[index][id];
     if (frame == Frame::kHashes) {
@@ -271,6 +316,7 @@ class Decoder {
   std::array<uint64_t, kStreams> last_{};
   std::array<std::vector<std::string_view>, kTextFrames> texts_;
   std::array<uint64_t, kTextFrames> next_{};
+  std::array<Recent, kTextFrames> recent_;
 };
 
 }  // namespace

@@ -149,7 +149,7 @@ bool Segment::filters_loaded() const { return inside_->filters_tried.load(); }
 
 bool Segment::MayHold(uint64_t fingerprint) const {
   const FuseFilter* filter = inside_->filter.load(std::memory_order_acquire);
-  return filter == nullptr || filter->MayHold(KeyOf(fingerprint, 52));
+  return filter == nullptr || filter->MayHold(KeyOf(fingerprint, kKeyBits));
 }
 
 unsigned Segment::key_bits() const { return inside_->footer.key_bits; }

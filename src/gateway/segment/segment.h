@@ -54,9 +54,11 @@ struct LaterEvents {
 enum class TextIndex : uint8_t { kSubjects, kOthers };
 inline constexpr size_t kTextIndexes = 2;
 inline constexpr uint32_t kTextGroupRows = 4096;
+// The high bits of a fingerprint that index and filter keep: a hunt of a million in a hundred
+// million messages then expects one wrong hit in a hundred hunts.
+inline constexpr unsigned kKeyBits = 56;
 
 struct SegmentOptions {
-  unsigned key_bits = 64;  // of fingerprints that are kept: 52 to 64
   int compression_level = 1;
   size_t dictionary_bytes = 0;  // of each class; 0: no dictionaries
   uint32_t block_rows = 256;
@@ -78,7 +80,7 @@ class SegmentWriter {
   // order; then Finish.
   void Learn(std::span<const mail::MessageRecord> sample);
   Result<void> AddRow(mail::MessageRecord record);
-  // `fingerprint`: its key_bits high bits count; ascending. Rows ascending.
+  // `fingerprint`: its kKeyBits high bits count; ascending. Rows ascending.
   Result<void> AddKey(uint64_t fingerprint, std::span<const uint32_t> rows);
   // `events` by mid. The file is durable under its name when this returns.
   Result<SegmentInfo> Finish(std::string_view counters, std::vector<LaterEvents> events);

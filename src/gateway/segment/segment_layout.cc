@@ -96,7 +96,8 @@ Result<Footer> DecodeFooter(std::string_view bytes, uint64_t file_bytes) {
   out.other_slot_bits = static_cast<unsigned>(reader.NumberUpTo(24));
   out.keys = reader.Number();
   TRY_VOID(reader.Finish("segment footer"));
-  if (!good || out.key_bits < 52) return Fail(Code::kCorrupt, "its footer does not make sense");
+  if (!good || out.key_bits != kKeyBits)
+    return Fail(Code::kCorrupt, "its footer does not make sense");
   return out;
 }
 

@@ -446,8 +446,8 @@ class SegmentTest : public testing::Test {
 };
 
 TEST_F(SegmentTest, AnswersFromWhatWasWritten) {
-  const auto segment = Write(
-      1500, {.key_bits = 52, .compression_level = 3, .dictionary_bytes = 4096, .block_rows = 100});
+  const auto segment =
+      Write(1500, {.compression_level = 3, .dictionary_bytes = 4096, .block_rows = 100});
   EXPECT_EQ(segment->info().oldest, records_.front().received);
   EXPECT_EQ(segment->info().newest, records_.back().received);
   ASSERT_TRUE(segment->LoadFilters());

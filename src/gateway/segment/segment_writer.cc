@@ -137,7 +137,7 @@ struct SegmentWriter::State {
     place.size = offset() - place.offset;
     At(Section::kIndex).offset = offset();
     index = std::make_unique<FingerprintIndexBuilder>(
-        options.key_bits, footer.info.rows, [this](std::string_view bytes) { return Put(bytes); });
+        kKeyBits, footer.info.rows, [this](std::string_view bytes) { return Put(bytes); });
     return {};
   }
 
@@ -146,9 +146,7 @@ struct SegmentWriter::State {
     std::sort(key_rows.begin(), key_rows.end());
     key_rows.erase(std::unique(key_rows.begin(), key_rows.end()), key_rows.end());
     TRY_VOID(index->Add(last_key, key_rows));
-    // The filter's keys are the same for every width of the index.
-    const uint64_t filter_key = KeyOf(last_key << (64 - options.key_bits), 52);
-    if (filter_keys.empty() || filter_keys.back() != filter_key) filter_keys.push_back(filter_key);
+    filter_keys.push_back(last_key);
     key_rows.clear();
     return {};
   }
@@ -162,7 +160,6 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(io::Files& files,
                                                              SegmentInfo info,
                                                              SegmentOptions options, uint32_t rows,
                                                              Fold fold) {
-  CHECK(options.key_bits >= 52 && options.key_bits <= 64);
   const unsigned subject_bits = SlotBits(TextIndex::kSubjects, rows);
   const unsigned other_bits = SlotBits(TextIndex::kOthers, rows);
   const uint32_t groups = TextGroupCount(rows);
@@ -175,7 +172,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(io::Files& files,
                                                 .others = TrigramBuilder(other_bits, groups)});
   state->footer.info = info;
   state->footer.info.rows = rows;
-  state->footer.key_bits = options.key_bits;
+  state->footer.key_bits = kKeyBits;
   state->footer.subject_slot_bits = subject_bits;
   state->footer.other_slot_bits = other_bits;
   TRY(state->file, files.Open(state->path, io::OpenMode::kTruncate));
@@ -210,7 +207,7 @@ Result<void> SegmentWriter::AddRow(mail::MessageRecord record) {
 Result<void> SegmentWriter::AddKey(uint64_t fingerprint, std::span<const uint32_t> rows) {
   State& s = *state_;
   TRY_VOID(s.EndBlocks());
-  const uint64_t key = KeyOf(fingerprint, s.options.key_bits);
+  const uint64_t key = KeyOf(fingerprint, kKeyBits);
   if (!s.key_rows.empty() && key != s.last_key) TRY_VOID(s.FlushKey());
   s.last_key = key;
   s.key_rows.insert(s.key_rows.end(), rows.begin(), rows.end());

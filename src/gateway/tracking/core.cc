@@ -48,6 +48,11 @@ Result<void> StoreCore::Recover() {
     reserved_mid_ = std::max<uint64_t>(manifest_.reserved_mid, reserved_mid_);
     reserved_icid_ = std::max<uint64_t>(manifest_.reserved_icid, reserved_icid_);
   }
+  if (journal_doubt_) {
+    // A frame that reserved ids may be among what cannot be read.
+    reserved_mid_ = std::max<uint64_t>(reserved_mid_, max_mid_) + 2 * options_.id_block;
+    reserved_icid_ = reserved_icid_ + 2 * options_.id_block;
+  }
   next_mid_ = reserved_mid_ = std::max<uint64_t>({1, reserved_mid_, max_mid_ + 1});
   next_icid_ = reserved_icid_ = std::max<uint64_t>(1, reserved_icid_);
   // New mail goes into a new file: the tail of an old one may be torn.
@@ -174,7 +179,8 @@ Result<void> StoreCore::ReplayJournals() {
     TRY_VOID(Replay(sequence));
     next_journal_ = sequence + 1;
   }
-  return {};
+  replayed_keys_.clear();
+  return files_.SyncFolder(options_.dir);
 }
 
 Result<void> StoreCore::Replay(uint64_t sequence) {
@@ -205,7 +211,15 @@ Result<void> StoreCore::Replay(uint64_t sequence) {
         item.fingerprints = std::move(frame->fingerprints);
         item.encoded = std::move(frame->record);
         item.record = *std::move(record);
-        if (head->Has(item.record->mid)) return {};  // written twice after a failed sync
+        // Written again, after a batch that was not acknowledged and may be here all the same.
+        const auto now = units();
+        if (std::any_of(now->heads.begin(), now->heads.end(),
+                        [&](const auto& each) { return each->Has(item.record->mid); })) {
+          return {};
+        }
+        for (const auto& event : item.record->events) {
+          if (!event.dedup_key.empty()) replayed_keys_.emplace(item.record->mid, event.dedup_key);
+        }
         Apply(item);
         return {};
       }
@@ -217,6 +231,10 @@ Result<void> StoreCore::Replay(uint64_t sequence) {
         for (const auto& bytes : frame->events) {
           auto event = mail::DecodeEvent(bytes);
           if (!event) return skip(event.error());
+          if (!event->dedup_key.empty() &&
+              !replayed_keys_.emplace(frame->mid, event->dedup_key).second) {
+            continue;  // the same
+          }
           item.events.push_back(*std::move(event));
         }
         Apply(item);
@@ -243,11 +261,15 @@ Result<void> StoreCore::Replay(uint64_t sequence) {
   };
   auto replayed = segment::ReplayJournal(*file, sequence, take);
   if (!replayed) return Fail(std::move(replayed).error().Note(name));
+  // A process that was killed may have left it in the cache alone; what is shown from here on must
+  // stay.
+  TRY_VOID(file->Sync());
   for (const auto& damage : replayed->damaged) {
     health_.LostFrames(name, damage.offset, damage.size);
   }
   if (undecodable > 0) health_.LostFrames(name, 0, undecodable);
   torn_bytes_ += replayed->torn_bytes;
+  journal_doubt_ |= replayed->torn_bytes > 0 || !replayed->damaged.empty();
   if (replayed->torn_bytes > 0) {
     logger_.Warn("tracking_journal_torn", {{"file", name}, {"bytes", replayed->torn_bytes}});
   }

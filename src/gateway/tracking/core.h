@@ -39,6 +39,8 @@ struct CoreOptions {
   uint64_t seal_seconds = 86400;            // the same, of its age
   size_t compact_records = 1048576;         // of a segment that compaction makes
 
+  size_t compact_segments =
+      4;                       // neighbours of like size that are merged before there is a full one
   uint64_t id_block = 100000;  // ids reserved ahead in one write
   int compression_level = 3;   // zstd, of segments that compaction makes
   Privacy privacy;

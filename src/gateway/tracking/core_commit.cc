@@ -28,7 +28,7 @@ void StoreCore::Prepare(Appended& item) const {
   item.encoded = mail::Encode(record);
 }
 
-bool StoreCore::IsHeld(const Units& units, mail::Mid mid) const {
+Result<bool> StoreCore::IsHeld(const Units& units, mail::Mid mid) const {
   if (mid > max_mid_) return false;
   for (const auto& head : units.heads) {
     if (head->Has(mid)) return true;
@@ -39,7 +39,8 @@ bool StoreCore::IsHeld(const Units& units, mail::Mid mid) const {
       const auto block = segment->block(i);
       if (mid < block.first_mid || mid > block.last_mid) continue;
       const auto places = segment->Places(i);
-      if (!places) continue;  // told by whoever reads it
+      if (!places && places.error().code == Code::kCorrupt) continue;  // told by whoever reads it
+      if (!places) return Fail(places.error());
       if (std::any_of(places->begin(), places->end(),
                       [mid](const auto& place) { return place.mid == mid; })) {
         return true;
@@ -63,7 +64,11 @@ void StoreCore::CheckRecord(const Units& units, Appended& item, Batch& batch) co
         Fail(Code::kInvalid, "tracking record of " + std::to_string(item.encoded.size()) +
                                  " bytes; at most " + std::to_string(options_.max_record_bytes) +
                                  " are taken");
-  } else if (batch.records.contains(record.mid) || IsHeld(units, record.mid)) {
+  } else if (const auto held = IsHeld(units, record.mid); !held) {
+    item.result =
+        Fail(Code::kUnavailable, "whether MID " + std::to_string(record.mid) +
+                                     " is tracked cannot be read: " + held.error().message);
+  } else if (*held || batch.records.contains(record.mid)) {
     item.result =
         Fail(Code::kConflict, "MID " + std::to_string(record.mid) + " is tracked already");
   } else {
@@ -129,7 +134,9 @@ void StoreCore::Commit(std::span<Appended> batch) {
                          ? "the disk of the tracking store is full; make room: " + error.message
                          : "the tracking store cannot write: " + error.message);
     for (Appended& item : batch) {
-      if (item.result) item.result = Fail(told);
+      // One that repeats another of this batch is no more there than that.
+      const bool repeats = item.record && known.records.contains(item.record->mid);
+      if (item.result || repeats) item.result = Fail(told);
     }
     return;
   }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -80,7 +81,8 @@ class StoreCore final : public Core {
   Result<void> ReadyJournal();
   Result<void> Rotate();
   bool HeadIsFull() const;
-  bool IsHeld(const Units& units, mail::Mid mid) const;
+  // An error: what may hold it cannot be read now.
+  Result<bool> IsHeld(const Units& units, mail::Mid mid) const;
   void CheckRecord(const Units& units, Appended& item, Batch& batch) const;
   void CheckEvents(const Units& units, Appended& item, Batch& batch) const;
   void ReserveIds();
@@ -115,6 +117,8 @@ class StoreCore final : public Core {
   Time last_look_{};                      // of retention
   std::optional<Time> held_until_;        // retention waits after a clock jump
 
+  std::set<std::pair<mail::Mid, std::string>> replayed_keys_;  // while journals are replayed
+
   std::mutex commit_mutex_;
   std::unique_ptr<segment::JournalWriter> journal_;
   std::shared_ptr<Head> active_;
@@ -122,6 +126,7 @@ class StoreCore final : public Core {
   Time active_since_{};
   std::atomic<uint64_t> max_mid_{0};
   std::shared_ptr<const WatchList> watch_;  // of commit_mutex_
+  bool journal_doubt_ = false;              // a journal was torn or damaged
   bool closed_well_ = false;                // the last journal ends with the ids that were next
   uint64_t reserving_mid_ = 0, reserving_icid_ = 0;  // by the batch under way; 0: none
   std::atomic<uint64_t> torn_bytes_{0};

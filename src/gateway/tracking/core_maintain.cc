@@ -16,9 +16,7 @@ namespace {
 
 constexpr size_t kDictionaryBytes = 32768;
 constexpr size_t kSampleBlocks = 48;
-constexpr unsigned kCompactedKeyBits = 52;
 constexpr Duration kDay = std::chrono::hours(24);
-constexpr size_t kMergeAtLeast = 8;  // segments of like size
 
 // Event tokens of rows, to be put among the other keys.
 class EventRows {
@@ -62,7 +60,7 @@ class RowCursor {
   std::vector<mail::MessageRecord> records_;
 };
 
-// Keys of a segment, widened to 64 bits, one after the other.
+// Keys of a segment as fingerprints, one after the other.
 class KeyCursor {
  public:
   explicit KeyCursor(const Segment& segment) : segment_(segment) {}
@@ -304,6 +302,16 @@ Result<bool> StoreCore::DropOld() {
     const bool old = options_.keep_days > 0 && segment->info().newest < cutoff;
     const bool too_much = options_.max_store_bytes > 0 && bytes > options_.max_store_bytes;
     if (!old && !too_much) break;
+    // It goes when the messages have gone that its later events belong to.
+    const bool needed =
+        std::any_of(segment->later_mids().begin(), segment->later_mids().end(), [&](uint64_t mid) {
+          return std::any_of(oldest_first.begin(), oldest_first.end(), [&](const auto& other) {
+            return !gone.contains(other->info().id) && other != segment &&
+                   other->info().last_journal < segment->info().first_journal &&
+                   mid >= other->info().first_mid && mid <= other->info().last_mid;
+          });
+        });
+    if (needed) continue;
     bytes -= segment->info().file_bytes;
     gone.insert(segment->info().id);
   }
@@ -342,14 +350,14 @@ Result<bool> StoreCore::Compact() {
   const auto consider = [&] {
     if (rows >= options_.compact_records) {
       chosen = run;
-    } else if (run.size() >= kMergeAtLeast) {
+    } else if (run.size() >= options_.compact_segments) {
       // The newest that are alike.
       size_t alike = 1;
       const auto last = size_class(run.back()->info().rows);
       while (alike < run.size() && size_class(run[run.size() - 1 - alike]->info().rows) <= last) {
         ++alike;
       }
-      if (alike >= kMergeAtLeast)
+      if (alike >= options_.compact_segments)
         chosen.assign(run.end() - static_cast<ptrdiff_t>(alike), run.end());
     }
   };
@@ -435,7 +443,6 @@ Result<void> StoreCore::WriteCompacted(const std::vector<std::shared_ptr<const S
   }
   if (rows > UINT32_MAX) return Fail(Code::kLimited, "too many messages for one segment");
   segment::SegmentOptions options;
-  options.key_bits = kCompactedKeyBits;
   options.compression_level = options_.compression_level;
   options.dictionary_bytes = rows >= 16384 ? kDictionaryBytes : 0;
   TRY(auto writer, SegmentWriter::Create(files_, options_.dir, info, options,
@@ -492,7 +499,7 @@ Result<void> StoreCore::WriteCompacted(const std::vector<std::shared_ptr<const S
     TRY(const bool more, keys[i].Load());
     if (more) key_queue.emplace(keys[i].fingerprint(), i);
   }
-  const unsigned drop = 64 - kCompactedKeyBits;
+  const unsigned drop = 64 - segment::kKeyBits;
   auto token = events.rows().begin();
   const auto event_keys = [&] {
     std::unordered_set<uint64_t> out;

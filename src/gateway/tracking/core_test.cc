@@ -282,7 +282,7 @@ TEST_F(CoreTest, WatchSeesEveryNewMessage) {
 }
 
 TEST_F(CoreTest, ADamagedBlockIsToldAndTheRestAnswered) {
-  Open({.seal_records = 5, .compact_records = 1000000});
+  Open({.seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
   AppendUpTo(1, 20);
   MaintainAll();
   const auto segments = FilesOf(".seg");
@@ -306,7 +306,7 @@ TEST_F(CoreTest, ADamagedBlockIsToldAndTheRestAnswered) {
 }
 
 TEST_F(CoreTest, ASegmentRemovedByHandIsMissed) {
-  Open({.seal_records = 5, .compact_records = 1000000});
+  Open({.seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
   AppendUpTo(1, 20);
   MaintainAll();
   const auto segments = FilesOf(".seg");
@@ -349,7 +349,7 @@ TEST_F(CoreTest, ASecondOpenerIsRefused) {
 }
 
 TEST_F(CoreTest, DropsOldSegmentsButNotAfterAClockJump) {
-  Open({.keep_days = 10, .seal_records = 5, .compact_records = 1000000});
+  Open({.keep_days = 10, .seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
   AppendUpTo(1, 20);
   clock_.Set(RecordOf(20).received);
   MaintainAll();
@@ -373,7 +373,7 @@ TEST_F(CoreTest, DropsOldSegmentsButNotAfterAClockJump) {
 }
 
 TEST_F(CoreTest, TheOldestGoesWhenThereIsTooMuch) {
-  Open({.seal_records = 5, .compact_records = 1000000});
+  Open({.seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
   AppendUpTo(1, 20);
   MaintainAll();
   uint64_t bytes = 0;

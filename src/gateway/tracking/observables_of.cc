@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -18,40 +19,52 @@ class Seen {
  public:
   // False when it was there already.
   bool Add(uint64_t fingerprint) {
-    if ((count_ + 1) * 2 > slots_.size()) Grow();
+    if ((count_ + 1) * 2 > size_) Grow();
+    if (!Put(fingerprint)) return false;
     ++count_;
-    return Put(fingerprint);
+    return true;
   }
 
  private:
   bool Put(uint64_t fingerprint) {
-    for (size_t at = fingerprint & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
-      if (slots_[at] == fingerprint) return false;
-      if (slots_[at] == 0) {
-        slots_[at] = fingerprint;
+    uint64_t* slots = more_.empty() ? few_.data() : more_.data();
+    for (size_t at = fingerprint & (size_ - 1);; at = (at + 1) & (size_ - 1)) {
+      if (slots[at] == fingerprint) return false;
+      if (slots[at] == 0) {
+        slots[at] = fingerprint;
         return true;
       }
     }
   }
   void Grow() {
-    std::vector<uint64_t> old = std::move(slots_);
-    slots_.assign(std::max<size_t>(128, old.size() * 2), 0);
+    const std::vector<uint64_t> old =
+        more_.empty() ? std::vector<uint64_t>(few_.begin(), few_.end()) : std::move(more_);
+    size_ *= 4;
+    more_.assign(size_, 0);
     for (const uint64_t each : old) {
       if (each != 0) Put(each);
     }
   }
-  std::vector<uint64_t> slots_;
+  std::array<uint64_t, 128> few_{};
+  std::vector<uint64_t> more_;  // instead, when there are many
+  size_t size_ = few_.size();
   size_t count_ = 0;
 };
 
 // The public suffix list takes a microsecond or two, and mail shows the same names again and again.
-std::string_view Registrable(const std::string& name) {
+size_t RegistrableSize(std::string_view name) {
   constexpr size_t kMaxNames = 65536;
-  static thread_local std::unordered_map<std::string, std::string> known;
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  static thread_local std::unordered_map<std::string, size_t, Hash, std::equal_to<>> known;
   const auto at = known.find(name);
   if (at != known.end()) return at->second;
   if (known.size() >= kMaxNames) known.clear();
-  return known.emplace(name, observable::RegistrableDomain(name)).first->second;
+  std::string text(name);
+  const size_t size = observable::RegistrableDomain(text).size();
+  return known.emplace(std::move(text), size).first->second;
 }
 
 class Collector {
@@ -110,7 +123,7 @@ class Collector {
   // A canonical domain and its parents up to the registrable domain.
   void AddName(std::string_view name) {
     if (!AddCanonical(Type::kDomain, name)) return;
-    const size_t registrable = Registrable(std::string(name)).size();
+    const size_t registrable = RegistrableSize(name);
     while (name.size() > registrable) {
       const size_t dot = name.find('.');
       if (dot == std::string_view::npos) break;

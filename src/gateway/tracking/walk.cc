@@ -497,6 +497,7 @@ std::optional<mail::MessageRecord> Walk::Next() {
       if (cursor->current) ++place.mid;  // found, not given: the next page has it
       resume_ = std::max(resume_, place);
     }
+    resume_ = std::min(resume_, plan_.below);  // a page never goes back
   }
   return std::nullopt;
 }
