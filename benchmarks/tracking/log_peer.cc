@@ -24,7 +24,7 @@ class LogPeer final : public Peer {
     return "lines as Postfix writes them with a header check on Subject; written and synced for "
            "4,096 messages";
   }
-  size_t lookups() const override { return 60; }
+  size_t lookups() const override { return 15; }
 
   Result<void> Open(const std::string& folder) override {
     if (!Installed("grep")) return Fail(Code::kUnavailable, "grep is not installed");
