@@ -192,12 +192,17 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
       rest::Listeners::Start(config.rest, *snapshot, rest_api.router(), clock, scope, *logger));
 
   TRY(auto milter, milter::Server::Listen(milter_options, pipeline, scope, *logger));
-  api::AdminApi admin({.name = config.name, .version = MAILREEVE_VERSION}, module, *store, pipeline,
-                      *milter, &follower, *registration, *users, reports, running, clock);
+  api::AdminApi admin({.name = config.name,
+                       .version = MAILREEVE_VERSION,
+                       .tracking_folder = tracking_options.core.dir},
+                      module, *store, pipeline, *milter, &follower, *registration, *users, reports,
+                      running, clock, scope);
   TRY(const http::ListenAddress admin_address,
       http::ParseListenAddress("unix:" + config.admin_socket));
-  TRY(auto admin_server, http::Server::Listen(admin_address, nullptr, admin.router(),
-                                              http::ServerLimits{}, scope, *logger));
+  TRY(auto admin_server,
+      http::Server::Listen(admin_address, nullptr, admin.router(),
+                           // As long as one line of history may be.
+                           http::ServerLimits{.max_body_bytes = 64 << 20}, scope, *logger));
 
   scope.Spawn("mail server log", follower.Run());
   scope.Spawn("mailed reports", mailed->Run());

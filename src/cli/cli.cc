@@ -66,6 +66,43 @@ void AddTrackConditions(CLI::App& track, Options& options, const Language& say) 
   track.add_flag("--count", options.count, say("only how many", "只显示数量"));
 }
 
+struct HistoryCommands {
+  CLI::App *check, *exported, *imported;
+};
+
+HistoryCommands AddHistoryCommands(CLI::App& track, Options& options, const Language& say) {
+  HistoryCommands out{};
+  out.check = track.add_subcommand(
+      "check",
+      say("Verifies every checksum of the tracking store; exit status 1 when it is damaged.",
+          "校验跟踪存储的全部校验和；有损坏时退出状态为 1。"));
+  out.exported = track.add_subcommand(
+      "export", say("Writes tracked messages as JSON lines, newest first; zstd for FILE.zst.",
+                    "以 JSON 行导出已跟踪的邮件，最新的在前；FILE.zst 用 zstd 压缩。"));
+  out.exported
+      ->add_option("--from,--since", options.since,
+                   say("received at or after, ISO 8601", "起始时间，ISO 8601"))
+      ->type_name("TIME");
+  out.exported
+      ->add_option("--until", options.until, say("received before, ISO 8601", "结束时间，ISO 8601"))
+      ->type_name("TIME");
+  out.exported
+      ->add_option("file", options.history_file,
+                   say("file, - for standard output (the default)", "文件，- 为标准输出（默认）"))
+      ->type_name("FILE");
+  out.imported = track.add_subcommand(
+      "import",
+      say("Takes in what export wrote, plain or zstd; what is there already is left as it is, so "
+          "that it can be run again.",
+          "导入 export 的输出（纯文本或 zstd）；已有的保持不变，因此可重复执行。"));
+  out.imported
+      ->add_option("file", options.history_file,
+                   say("file, - for standard input", "文件，- 为标准输入"))
+      ->required()
+      ->type_name("FILE");
+  return out;
+}
+
 struct UserCommands {
   CLI::App *list, *add, *passwd, *role, *remove;
 };
@@ -229,6 +266,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
       ->type_name("CURSOR");
 
   AddTrackConditions(*track, options, say);
+  const HistoryCommands history = AddHistoryCommands(*track, options, say);
 
   auto* user = app.add_subcommand("user", say("Who may use the REST API.", "REST API 的用户。"));
   user->require_subcommand(1);
@@ -265,6 +303,9 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   if (*device) return session.Device();
   if (*enroll) return session.Register();
   if (*deregister) return session.Deregister();
+  if (*history.check) return session.CheckTracking();
+  if (*history.exported) return session.ExportHistory();
+  if (*history.imported) return session.ImportHistory();
   if (*track) return session.Track();
   if (*message) return session.Message();
   if (*users.list) return session.ListUsers();

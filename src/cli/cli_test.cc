@@ -34,6 +34,9 @@ TEST_F(Cli, WrongUsageIsTwo) {
   EXPECT_EQ(RunWith({"message"}).exit, kExitUsage);
   EXPECT_EQ(RunWith({"track", "--limit", "0"}).exit, kExitUsage);
   EXPECT_EQ(RunWith({"completion", "csh"}).exit, kExitUsage);
+  EXPECT_EQ(RunWith({"track", "import"}).exit, kExitUsage);
+  EXPECT_EQ(RunWith({"track", "import", "/nonexistent"}).exit, kExitUsage);
+  EXPECT_EQ(RunWith({"track", "export", "a", "b"}).exit, kExitUsage);
 }
 
 TEST_F(Cli, HelpIsDone) {

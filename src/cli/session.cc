@@ -41,27 +41,26 @@ json::value At(const json::value& root, std::string_view path) {
   return *here;
 }
 
-std::optional<json::value> Session::Ask(const std::string& method, const std::string& target,
-                                        const std::string& body, int& exit) {
+std::optional<http::Response> Session::Exchange(const std::string& method,
+                                                const std::string& target, const std::string& body,
+                                                const std::string& content_type,
+                                                size_t max_answer_bytes, int& exit) {
   asio::io_context context(1);
   std::optional<Result<http::Response>> answer;
-  asio::co_spawn(
-      context,
-      [](Options options, std::string method, std::string target,
-         std::string body) -> io::Task<Result<http::Response>> {
-        http::Headers headers;
-        if (!body.empty()) headers.Add("Content-Type", "application/json");
-        http::ClientOptions client;
-        client.timeout = std::chrono::milliseconds(options.timeout_ms);
-        co_return co_await http::FetchUnix(options.socket, method, target, headers, body, client);
-      }(options_, method, target, body),
-      [&](std::exception_ptr thrown, Result<http::Response> got) {
-        if (thrown) {
-          answer = Fail(Code::kUnavailable, "the connection broke");
-        } else {
-          answer = std::move(got);
-        }
-      });
+  http::Headers headers;
+  if (!body.empty()) headers.Add("Content-Type", content_type);
+  http::ClientOptions client;
+  client.timeout = std::chrono::milliseconds(options_.timeout_ms);
+  client.max_body_bytes = max_answer_bytes;
+  asio::co_spawn(context,
+                 http::FetchUnix(options_.socket, method, target, std::move(headers), body, client),
+                 [&](std::exception_ptr thrown, Result<http::Response> got) {
+                   if (thrown) {
+                     answer = Fail(Code::kUnavailable, "the connection broke");
+                   } else {
+                     answer = std::move(got);
+                   }
+                 });
   context.run();
   if (!*answer) {
     const Error& error = answer->error();
@@ -72,19 +71,30 @@ std::optional<json::value> Session::Ask(const std::string& method, const std::st
                  "mailreeve-gateway 是否在运行？您是否有权访问该套接字？参见 --socket。\n");
     return std::nullopt;
   }
-  const http::Response& response = **answer;
-  auto parsed = json::Parse(response.body);
-  if (!parsed) {
-    exit = kExitFailed;
-    err_ << "mailreeve: " << say_("the gateway's answer is not JSON", "网关的答复不是 JSON")
-         << " (HTTP " << response.status << ")\n";
-    return std::nullopt;
-  }
-  if (response.status >= 400) {
-    exit = ExitOfStatus(response.status);
+  http::Response& response = **answer;
+  if (response.status < 400) return std::move(response);
+  exit = ExitOfStatus(response.status);
+  if (const auto parsed = json::Parse(response.body)) {
     if (options_.json) out_ << json::SerializePretty(*parsed) << "\n";
     const std::string why = TextOf(At(*parsed, "error_description"));
     err_ << "mailreeve: " << (why.empty() ? TextOf(At(*parsed, "error")) : why) << "\n";
+  } else {
+    exit = kExitFailed;
+    err_ << "mailreeve: " << say_("the gateway's answer is not JSON", "网关的答复不是 JSON")
+         << " (HTTP " << response.status << ")\n";
+  }
+  return std::nullopt;
+}
+
+std::optional<json::value> Session::Ask(const std::string& method, const std::string& target,
+                                        const std::string& body, int& exit) {
+  const auto response = Exchange(method, target, body, "application/json", 16 * 1024 * 1024, exit);
+  if (!response) return std::nullopt;
+  auto parsed = json::Parse(response->body);
+  if (!parsed) {
+    exit = kExitFailed;
+    err_ << "mailreeve: " << say_("the gateway's answer is not JSON", "网关的答复不是 JSON")
+         << " (HTTP " << response->status << ")\n";
     return std::nullopt;
   }
   return *std::move(parsed);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "http/message.h"
 #include "json/json.h"
 
 #include <optional>
@@ -47,6 +48,8 @@ struct Options {
   int top = 10;
   bool ascending = false;
 
+  std::string history_file = "-";
+
   std::string shell;
 };
 
@@ -68,6 +71,9 @@ class Session {
   int Deregister();
   int Version();
   int Track();
+  int CheckTracking();
+  int ExportHistory();
+  int ImportHistory();
   int Message();
   int ListUsers();
   int AddUser();
@@ -82,7 +88,11 @@ class Session {
   Result<std::string> ReadPassphrase() const;
   // The query of what was asked for.
   std::string TrackQuery() const;
-  // Asks the gateway. Empty when it failed: the complaint is written and `exit` set.
+  // One exchange with the gateway; `max_answer_bytes` of its body. Empty as for Ask.
+  std::optional<http::Response> Exchange(const std::string& method, const std::string& target,
+                                         const std::string& body, const std::string& content_type,
+                                         size_t max_answer_bytes, int& exit);
+  // Asks the gateway in JSON. Empty when it failed: the complaint is written and `exit` set.
   std::optional<json::value> Ask(const std::string& method, const std::string& target,
                                  const std::string& body, int& exit);
   int Json(const json::value& answer);

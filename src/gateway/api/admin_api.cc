@@ -9,7 +9,7 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
                    const pipeline::Pipeline& pipeline, const milter::Server& milter,
                    const delivery::LogFollower* follower, registration::Registration& registration,
                    users::Users& users, reporting::Reports& reports,
-                   const settings::Running& settings, const Clock& clock)
+                   const settings::Running& settings, const Clock& clock, io::Scope& scope)
     : options_(std::move(options)),
       module_(module),
       store_(store),
@@ -21,6 +21,7 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
       reports_(reports),
       settings_(settings),
       clock_(clock),
+      scope_(scope),
       started_(clock.Now()) {
   On("GET", "/v1/version", &AdminApi::Version);
   On("GET", "/v1/status", &AdminApi::Status);
@@ -29,6 +30,10 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
   On("GET", "/v1/messages/count", &AdminApi::CountMessages);
   On("GET", "/v1/messages/{mid}", &AdminApi::Message);
   On("GET", "/v1/messages/{mid}/log", &AdminApi::MessageLog);
+  On("POST", "/v1/tracking/check", &AdminApi::StartCheck);
+  On("GET", "/v1/tracking/check", &AdminApi::Check);
+  On("GET", "/v1/tracking/records", &AdminApi::ExportRecords);
+  On("POST", "/v1/tracking/records", &AdminApi::ImportRecords);
   On("GET", "/v1/device", &AdminApi::Device);
   On("POST", "/v1/device/registration", &AdminApi::Register);
   On("DELETE", "/v1/device/registration", &AdminApi::Deregister);

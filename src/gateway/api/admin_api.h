@@ -6,25 +6,33 @@
 #include "gateway/pipeline/pipeline.h"
 #include "gateway/registration/registration.h"
 #include "gateway/reporting/reports.h"
+#include "gateway/tracking/core.h"
 #include "gateway/tracking/store.h"
 #include "gateway/users/users.h"
 #include "http/router.h"
+#include "io/pool.h"
+#include "io/scope.h"
 #include "relay/relay.h"
 #include "settings/settings.h"
 
+#include <optional>
 #include <string>
 
 // The administration API (schema/openapi/gateway-admin.json). Whoever may open the socket, made
 // 0600, may call it.
 //
-// Threads: one executor. Ownership: everything passed outlives the server that uses router().
+// Threads: one executor. Ownership: everything passed outlives the server that uses router(); this
+// outlives the tasks of `scope`.
 // Errors: {"error": code, "error_description": sentence} with the status of http::StatusOf.
 namespace mailreeve::gateway::api {
 
 struct AdminOptions {
   std::string name;
   std::string version;
+  std::string tracking_folder;  // what a check reads
   size_t max_page = 1000;
+  size_t max_export_bytes = 8 * 1024 * 1024;  // of one answer; a longer record comes alone
+  size_t max_import_lines = 500;              // of one request
   std::chrono::milliseconds deadline{30000};  // of a search
 };
 
@@ -35,7 +43,7 @@ class AdminApi {
            const pipeline::Pipeline& pipeline, const milter::Server& milter,
            const delivery::LogFollower* follower, registration::Registration& registration,
            users::Users& users, reporting::Reports& reports, const settings::Running& settings,
-           const Clock& clock);
+           const Clock& clock, io::Scope& scope);
   AdminApi(const AdminApi&) = delete;
 
   const http::Router& router() const { return router_; }
@@ -51,6 +59,10 @@ class AdminApi {
   io::Task<http::Response> Message(http::Request request);
   io::Task<http::Response> CountMessages(http::Request request);
   io::Task<http::Response> MessageLog(http::Request request);
+  io::Task<http::Response> StartCheck(http::Request request);
+  io::Task<http::Response> Check(http::Request request);
+  io::Task<http::Response> ExportRecords(http::Request request);
+  io::Task<http::Response> ImportRecords(http::Request request);
   io::Task<http::Response> Device(http::Request request);
   io::Task<http::Response> Register(http::Request request);
   io::Task<http::Response> Deregister(http::Request request);
@@ -65,6 +77,7 @@ class AdminApi {
   // Asks the module and takes its envelope apart.
   io::Task<Result<json::object>> Ask(std::string route, json::value body, std::string request_id);
   json::object DeviceJson() const;
+  io::Task<void> RunCheck();
 
   const AdminOptions options_;
   relay::Module& module_;
@@ -77,7 +90,12 @@ class AdminApi {
   reporting::Reports& reports_;
   const settings::Running& settings_;
   const Clock& clock_;
+  io::Scope& scope_;
   const Time started_;
+  // One thread may be checking, the other reads and writes history.
+  io::Pool history_pool_{"history", 2, 16};
+  bool checking_ = false;
+  std::optional<Result<tracking::CheckReport>> checked_;  // the last check
   http::Router router_;
 };
 
