@@ -81,8 +81,7 @@ int Session::CheckTracking() {
 }
 
 int Session::ExportHistory() {
-  if (!options_.text.empty())
-    return Wrong(say_("export takes one file", "export 只接受一个文件"));
+  if (!options_.text.empty()) return Wrong(say_("export takes one file", "export 只接受一个文件"));
   auto file = LineWriter::Open(options_.history_file, out_);
   if (!file) return Wrong(file.error().ToString());
   std::string query;
@@ -133,8 +132,7 @@ int Session::ExportHistory() {
 }
 
 int Session::ImportHistory() {
-  if (!options_.text.empty())
-    return Wrong(say_("import takes one file", "import 只接受一个文件"));
+  if (!options_.text.empty()) return Wrong(say_("import takes one file", "import 只接受一个文件"));
   auto file = LineReader::Open(options_.history_file, std::cin, kMaxLineBytes);
   if (!file) return Wrong(file.error().ToString());
 

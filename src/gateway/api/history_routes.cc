@@ -118,9 +118,9 @@ json::object ReportJson(const tracking::CheckReport& report) {
         json::object{{"file", damage.file}, {"offset", damage.offset}, {"what", damage.what}});
   }
   for (const auto& name : report.missing) missing.emplace_back(name);
-  return {{"files", report.files},           {"bytes", report.bytes},
-          {"records", report.records},       {"torn_bytes", report.torn_bytes},
-          {"damaged", std::move(damaged)},   {"missing", std::move(missing)}};
+  return {{"files", report.files},         {"bytes", report.bytes},
+          {"records", report.records},     {"torn_bytes", report.torn_bytes},
+          {"damaged", std::move(damaged)}, {"missing", std::move(missing)}};
 }
 
 }  // namespace
@@ -185,10 +185,9 @@ io::Task<http::Response> AdminApi::ExportRecords(http::Request request) {
 io::Task<http::Response> AdminApi::ImportRecords(http::Request request) {
   const auto import = std::make_shared<Import>(scope_.executor());
   {
-    auto lines = co_await history_pool_.Run(
-        [body = std::move(request.body), max = options_.max_import_lines] {
-          return Read(body, max);
-        });
+    auto lines =
+        co_await history_pool_.Run([body = std::move(request.body),
+                                    max = options_.max_import_lines] { return Read(body, max); });
     if (!lines) co_return Failed(lines.error());
     import->lines = *std::move(lines);
   }
@@ -215,8 +214,8 @@ io::Task<http::Response> AdminApi::ImportRecords(http::Request request) {
     }
     const Error& error = result->error();
     // Not the line's fault, such as a full disk: the same lines can be sent again.
-    if (import->lines[i].record && error.code != Code::kInvalid &&
-        error.code != Code::kConflict && error.code != Code::kCorrupt) {
+    if (import->lines[i].record && error.code != Code::kInvalid && error.code != Code::kConflict &&
+        error.code != Code::kCorrupt) {
       co_return Failed(error);
     }
     refused.push_back(json::object{{"line", import->lines[i].number}, {"error", error.message}});
