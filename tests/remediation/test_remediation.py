@@ -282,7 +282,9 @@ def test_kill_at_any_instant(folder, dovecot):
     kills = scenarios = 0
     generator = random.Random(20261124)
     stages = set()
-    while kills < 24:
+    wanted = {"forward_intended", "remove_intended", "removed"}
+    # On a busy machine a step can be over before it is seen: some more rounds, but not without end.
+    while kills < 24 or (not wanted <= stages and kills < 72):
         scenarios += 1
         lab = Lab(folder, dovecot)
         lab.sink.slow = 0.08
@@ -316,7 +318,7 @@ def test_kill_at_any_instant(folder, dovecot):
         assert len(keys) == len(set(keys)) == 24  # started, forwarded, removed for each of 8
         lab.close()
     print(f"{kills} kills over {scenarios} scenarios, after steps {sorted(stages)}")
-    assert kills >= 20 and {"forward_intended", "remove_intended", "removed"} <= stages
+    assert kills >= 20 and wanted <= stages
 
 
 def steps(lab):

@@ -61,7 +61,7 @@ Frames Compress(const Frames& columns, const Dictionaries& dictionaries, int lev
 Result<std::string> Decompress(Frame frame, std::string_view bytes,
                                const Dictionaries& dictionaries, size_t max_bytes);
 
-// The rows for which `wanted` is true, in order. `rows` is how many the block holds.
+// The rows for which `wanted` is true, in order, of the first `rows` of the block.
 Result<std::vector<mail::MessageRecord>> ReadRows(const Frames& columns, uint32_t rows,
                                                   const std::function<bool(uint32_t)>& wanted);
 struct RowPlace {

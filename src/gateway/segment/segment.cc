@@ -182,8 +182,10 @@ Result<std::vector<mail::MessageRecord>> Segment::Read(size_t block,
                 inside_->ReadFrame(entry, i, std::string_view(bytes).substr(at, entry.sizes[i])));
     at += entry.sizes[i];
   }
+  // What stands behind the last one wanted need not be decoded.
+  const uint32_t last = rows.empty() ? 0 : rows.back() - entry.block.first_row + 1;
   size_t next = 0;
-  SEGMENT_TRY(auto records, ReadRows(columns, entry.block.rows, [&](uint32_t row) {
+  SEGMENT_TRY(auto records, ReadRows(columns, last, [&](uint32_t row) {
                 if (next == rows.size() || rows[next] != entry.block.first_row + row) return false;
                 ++next;
                 return true;

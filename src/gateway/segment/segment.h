@@ -61,7 +61,7 @@ inline constexpr unsigned kKeyBits = 56;
 struct SegmentOptions {
   int compression_level = 1;
   size_t dictionary_bytes = 0;  // of each class; 0: no dictionaries
-  uint32_t block_rows = 256;
+  uint32_t block_rows = 128;
   size_t block_bytes =
       size_t{1} << 20;  // of columns before they are compressed; a block ends early
 };

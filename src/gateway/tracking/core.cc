@@ -68,6 +68,7 @@ Result<void> StoreCore::ReadOrRebuildManifest() {
   auto manifest = ReadManifest(files_, options_.dir);
   if (manifest) {
     manifest_ = *std::move(manifest);
+    for (const LostFrames& lost : manifest_.lost) health_.Lost(lost);
     return {};
   }
   if (manifest.error().code != Code::kNotFound && manifest.error().code != Code::kCorrupt) {
@@ -265,9 +266,9 @@ Result<void> StoreCore::Replay(uint64_t sequence) {
   // stay.
   TRY_VOID(file->Sync());
   for (const auto& damage : replayed->damaged) {
-    health_.LostFrames(name, damage.offset, damage.size);
+    health_.Lost({name, damage.offset, damage.size});
   }
-  if (undecodable > 0) health_.LostFrames(name, 0, undecodable);
+  if (undecodable > 0) health_.Lost({name, 0, undecodable});
   torn_bytes_ += replayed->torn_bytes;
   journal_doubt_ |= replayed->torn_bytes > 0 || !replayed->damaged.empty();
   if (replayed->torn_bytes > 0) {

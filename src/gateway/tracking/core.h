@@ -27,6 +27,7 @@ struct CoreOptions {
   uint64_t max_store_bytes = 0;  // oldest segments are dropped above it; 0: no limit
   size_t max_record_bytes = 16 * 1024 * 1024;  // of an encoded record; larger ones are kInvalid
   size_t max_examined = 500000;  // messages one search looks at before it answers with what it has
+  size_t max_counted = 50000;    // messages that CountMatches looks at where the index cannot count
   size_t max_any_of = 1000;      // observables of a query
   size_t max_page_bytes = 64 * 1024 * 1024;  // records of one page; the page ends early then
   size_t max_indexed_per_class = 2000;  // observables of one class (url, domain, …) in one message;

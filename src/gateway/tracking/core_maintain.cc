@@ -147,6 +147,7 @@ Result<void> StoreCore::Seal() {
 Result<void> StoreCore::Publish(Manifest manifest, std::shared_ptr<const Units> units) {
   manifest.reserved_mid = reserved_mid_;
   manifest.reserved_icid = reserved_icid_;
+  manifest.lost = health_.lost();
   TRY_VOID(WriteManifest(files_, options_.dir, manifest));
   manifest_ = std::move(manifest);
   // Heads may have come meanwhile; those that are gone are named by the manifest's first journal.

@@ -258,7 +258,7 @@ Result<Matches> StoreCore::CountMatches(const Query& query) const {
       }
     }
   }
-  Walk walk(looked_at, plan, health_, options_.max_examined);
+  Walk walk(looked_at, plan, health_, options_.max_counted);
   while (walk.Next()) ++out.count;
   out.coverage.segments_read += walk.segments_read();
   out.coverage.segments_skipped += walk.segments_skipped();

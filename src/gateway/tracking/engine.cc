@@ -234,6 +234,7 @@ EngineOptions FromSettings(const settings::Snapshot& snapshot) {
   options.max_pending = number("tracking.max_pending_messages");
   CoreOptions& core = options.core;
   core.max_examined = number("tracking.max_examined");
+  core.max_counted = number("tracking.max_counted");
   core.keep_days = number("tracking.keep_days");
   core.max_store_bytes = number("tracking.max_store_mib") << 20;
   core.max_indexed_per_class = number("tracking.max_indexed_per_class");

@@ -152,6 +152,9 @@ std::vector<Head::Candidate> Head::Candidates(
     }
     std::vector<uint32_t> found;
     for (const uint64_t fingerprint : group.fingerprints) RowsWith(fingerprint, found);
+    for (const mail::Mid mid : group.mids) {
+      if (const auto at = by_mid_.find(mid); at != by_mid_.end()) found.push_back(at->second);
+    }
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());
     if (!rows) {

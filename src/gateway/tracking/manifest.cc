@@ -23,6 +23,12 @@ std::string Encode(const Manifest& manifest) {
   writer.Number(manifest.reserved_icid);
   writer.Number(manifest.segments.size());
   for (const auto& info : manifest.segments) writer.String(segment::Encode(info));
+  writer.Number(manifest.lost.size());
+  for (const LostFrames& lost : manifest.lost) {
+    writer.String(lost.file);
+    writer.Number(lost.offset);
+    writer.Number(lost.bytes);
+  }
   std::string out(kMagic);
   const uint64_t sum = segment::Checksum(writer.bytes());
   out.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
@@ -52,6 +58,12 @@ Result<Manifest> DecodeManifest(std::string_view bytes) {
   out.segments.resize(reader.Count());
   for (auto& info : out.segments) {
     TRY(info, segment::DecodeSegmentInfo(reader.String()));
+  }
+  out.lost.resize(reader.Count());
+  for (LostFrames& lost : out.lost) {
+    lost.file = reader.String();
+    lost.offset = reader.Number();
+    lost.bytes = reader.Number();
   }
   TRY_VOID(reader.Finish("manifest"));
   return out;

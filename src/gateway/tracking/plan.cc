@@ -5,6 +5,7 @@
 #include "gateway/tracking/observables_of.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace mailreeve::gateway::tracking {
 namespace {
@@ -145,14 +146,16 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
   const auto add_group = [&plan](std::vector<uint64_t> fingerprints, bool of_events = false) {
     std::sort(fingerprints.begin(), fingerprints.end());
     fingerprints.erase(std::unique(fingerprints.begin(), fingerprints.end()), fingerprints.end());
-    plan.groups.push_back({std::move(fingerprints), of_events});
+    plan.groups.push_back({std::move(fingerprints), {}, of_events});
   };
   const auto must_show = [&](const std::vector<Observable>& any) {
     std::vector<uint64_t> fingerprints;
     Shown shown;
     bool hidden = false;
     for (const auto& each : any) {
-      fingerprints.push_back(observable::Fingerprint(each.type, each.value));
+      if (each.type != Type::kCiscoMid) {
+        fingerprints.push_back(observable::Fingerprint(each.type, each.value));
+      }
       shown.values.emplace(observable::Fingerprint(each.type, each.value), each);
       hidden |= Hidden(each.type, options.privacy);
     }
@@ -161,35 +164,25 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
   };
 
   // A MID among observables is a row of its own; alone it is the same as `mid`.
-  const auto split_mids = [&](const std::vector<Observable>& any) -> Result<void> {
-    const bool has_mid = std::any_of(any.begin(), any.end(), [](const Observable& each) {
-      return each.type == Type::kCiscoMid;
-    });
-    if (!has_mid) {
-      must_show(any);
-      return {};
+  const auto number_of = [](const std::string& text) -> std::optional<mail::Mid> {
+    mail::Mid mid = 0;
+    const auto got = std::from_chars(text.data(), text.data() + text.size(), mid);
+    if (got.ec != std::errc() || got.ptr != text.data() + text.size()) return std::nullopt;
+    return mid;
+  };
+  const auto show_any = [&](const std::vector<Observable>& any) {
+    if (any.size() == 1 && any.front().type == Type::kCiscoMid) {
+      const auto mid = number_of(any.front().value);
+      if (!mid || (plan.mid && *plan.mid != *mid)) plan.nothing = true;
+      plan.mid = mid;
+      return;
     }
-    if (any.size() > 1) {
-      // Without the index: the record confirms.
-      Shown shown;
-      for (const auto& each : any)
-        shown.values.emplace(observable::Fingerprint(each.type, each.value), each);
-      plan.shown_.push_back(std::move(shown));
-      plan.index_decides = false;
-      return {};
+    must_show(any);
+    for (const auto& each : any) {
+      if (each.type != Type::kCiscoMid) continue;
+      if (const auto mid = number_of(each.value)) plan.groups.back().mids.push_back(*mid);
     }
-    const std::string& text = any.front().value;
-    uint64_t mid = 0;
-    for (const char c : text) {
-      if (c < '0' || c > '9' || mid > UINT64_MAX / 10 - 10) {
-        plan.nothing = true;
-        return {};
-      }
-      mid = mid * 10 + static_cast<uint64_t>(c - '0');
-    }
-    if (plan.mid && *plan.mid != mid) plan.nothing = true;
-    plan.mid = mid;
-    return {};
+    plan.index_decides &= plan.groups.back().mids.empty();
   };
 
   if (!query.message_id.empty()) must_show({{Type::kEmailMessageid, query.message_id}});
@@ -198,8 +191,8 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
     TRY(std::string name, observable::Canonical(Type::kFileName, query.file_name));
     must_show({{Type::kFileName, std::move(name)}});
   }
-  if (!query.any_of.empty()) TRY_VOID(split_mids(query.any_of));
-  for (const auto& each : query.all_of) TRY_VOID(split_mids({each}));
+  if (!query.any_of.empty()) show_any(query.any_of);
+  for (const auto& each : query.all_of) show_any({each});
 
   // An address of any role is in the index; its role is for the record to say.
   const auto address = [&](const std::string& value, std::string& to, Keep keep) {

@@ -19,6 +19,7 @@ struct Plan {
   // One of these fingerprints must be held; groups are joined by "and".
   struct Group {
     std::vector<uint64_t> fingerprints;  // sorted, unique
+    std::vector<mail::Mid> mids;         // or one of these messages, which the index does not name
     bool of_events = false;              // event tokens: later events can add to them
   };
   std::vector<Group> groups;

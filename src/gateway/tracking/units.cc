@@ -52,13 +52,26 @@ void Health::Unreadable(uint64_t segment, uint64_t block, uint64_t rows, const E
       {{"segment", segment}, {"block", block}, {"messages", rows}, {"error", error.ToString()}});
 }
 
-void Health::LostFrames(const std::string& file, uint64_t offset, uint64_t bytes) {
+void Health::UnreadableEvents(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
-    lost_bytes_ += bytes;
-    if (first_lost_.empty()) first_lost_ = file + " at offset " + std::to_string(offset);
+    if (!events_.empty()) return;
+    events_ = error.ToString();
   }
-  logger_.Error("tracking_journal_damaged", {{"file", file}, {"offset", offset}, {"bytes", bytes}});
+  logger_.Error("tracking_events_unreadable", {{"error", error.ToString()}});
+}
+
+void Health::Lost(LostFrames frames) {
+  constexpr size_t kMaxLost = 1000;  // told one by one
+  logger_.Error("tracking_journal_damaged",
+                {{"file", frames.file}, {"offset", frames.offset}, {"bytes", frames.bytes}});
+  const std::lock_guard lock(mutex_);
+  if (lost_.size() < kMaxLost) lost_.insert(std::move(frames));
+}
+
+std::vector<LostFrames> Health::lost() const {
+  const std::lock_guard lock(mutex_);
+  return {lost_.begin(), lost_.end()};
 }
 
 void Health::Slower(const Error& error) {
@@ -81,11 +94,17 @@ std::string Health::Told() const {
     out = std::to_string(rows_) +
           " messages are in damaged blocks and are not searched (first: " + first_unreadable_ + ")";
   }
-  if (lost_bytes_ > 0) {
+  if (!events_.empty()) {
     if (!out.empty()) out += "; ";
-    out += std::to_string(lost_bytes_) +
-           " bytes of the journal are damaged (first: " + first_lost_ +
-           "), so messages or events may be missing";
+    out += "later events of some messages are damaged and are not shown (first: " + events_ + ")";
+  }
+  if (!lost_.empty()) {
+    if (!out.empty()) out += "; ";
+    uint64_t bytes = 0;
+    for (const LostFrames& lost : lost_) bytes += lost.bytes;
+    out += std::to_string(bytes) +
+           " bytes of the journal are damaged (first: " + lost_.begin()->file + " at offset " +
+           std::to_string(lost_.begin()->offset) + "), so messages or events may be missing";
   }
   return out;
 }

@@ -2,12 +2,14 @@
 
 #include "gateway/segment/segment.h"
 #include "gateway/tracking/head.h"
+#include "gateway/tracking/manifest.h"
 #include "log/log.h"
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +41,10 @@ class Health {
   // `rows` of one block of a segment cannot be read.
   void Unreadable(uint64_t segment, uint64_t block, uint64_t rows, const Error& error);
   // Journal frames that were acknowledged and are damaged.
-  void LostFrames(const std::string& file, uint64_t offset, uint64_t bytes);
+  // Later events that cannot be read.
+  void UnreadableEvents(const Error& error);
+  void Lost(LostFrames frames);
+  std::vector<LostFrames> lost() const;
   // Something that only makes answers slower.
   void Slower(const Error& error);
 
@@ -51,8 +56,8 @@ class Health {
   mutable std::mutex mutex_;
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> blocks_;
   uint64_t rows_ = 0;
-  uint64_t lost_bytes_ = 0;
-  std::string first_lost_, first_unreadable_;
+  std::set<LostFrames> lost_;
+  std::string first_unreadable_, events_;
   uint64_t slower_ = 0;
 };
 

@@ -38,6 +38,44 @@ RowSpan SpanOf(const Segment& segment, const Plan& plan) {
   return span;
 }
 
+namespace {
+
+Result<std::optional<uint32_t>> RowOfMid(const Segment& segment, mail::Mid mid) {
+  if (mid < segment.info().first_mid || mid > segment.info().last_mid) return std::nullopt;
+  for (size_t i = 0; i < segment.blocks(); ++i) {
+    const Segment::Block block = segment.block(i);
+    if (mid < block.first_mid || mid > block.last_mid) continue;
+    TRY(const auto places, segment.Places(i));
+    for (uint32_t row = 0; row < places.size(); ++row) {
+      if (places[row].mid == mid) return block.first_row + row;
+    }
+  }
+  return std::nullopt;
+}
+
+// Whether a folded text is in one of the texts of a column. Most are ASCII with single spaces, for
+// which lower case is all that folding does.
+bool AnyHolds(const std::vector<std::string_view>& texts, std::string_view needle) {
+  std::string lower;
+  return std::any_of(texts.begin(), texts.end(), [&](std::string_view text) {
+    lower.resize(text.size());
+    unsigned char odd = 0;
+    char last = ' ';  // a space at the beginning goes, too
+    for (size_t i = 0; i < text.size(); ++i) {
+      const char c = text[i];
+      odd |=
+          static_cast<unsigned char>(c & 0x80) |
+          static_cast<unsigned char>((c < ' ' || c == 0x7f || (c == ' ' && last == ' ')) ? 1 : 0);
+      lower[i] = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+      last = c;
+    }
+    if (odd != 0) return FoldText(text).find(needle) != std::string::npos;
+    return lower.find(needle) != std::string::npos;
+  });
+}
+
+}  // namespace
+
 Result<std::optional<std::vector<GroupRows>>> GroupsOf(const Segment& segment, const Plan& plan) {
   std::vector<GroupRows> out;
   for (const auto& group : plan.groups) {
@@ -49,6 +87,12 @@ Result<std::optional<std::vector<GroupRows>>> GroupsOf(const Segment& segment, c
       if (!found) continue;
       rows.count += found->count;
       rows.postings.push_back(*std::move(found));
+    }
+    for (const mail::Mid mid : group.mids) {
+      TRY(const auto row, RowOfMid(segment, mid));
+      if (!row) continue;
+      ++rows.count;
+      rows.postings.push_back({.count = 1, .rows = {*row}});
     }
     if (rows.count == 0) return std::optional<std::vector<GroupRows>>();
     out.push_back(std::move(rows));
@@ -311,6 +355,7 @@ class Walk::SegmentCursor final : public Walk::Cursor {
       if (!(PlaceOf(record) < walk_.plan_.below)) continue;
       if (i == 0) last_ = PlaceOf(record);
       if (auto added = walk_.units_.AddLaterEvents(record, segment_.info().last_journal); !added) {
+        walk_.health_.UnreadableEvents(added.error());
         walk_.LeftOut(added.error(), 0);
       }
       if (plan().Fits(record)) ready_.push_back(std::move(record));
@@ -357,9 +402,7 @@ class Walk::SegmentCursor final : public Walk::Cursor {
         needle.remove_prefix(1);
       }
       walk_.examined_ += texts->size() / 64;  // far cheaper than records
-      const bool any = std::any_of(texts->begin(), texts->end(), [&](std::string_view each) {
-        return FoldText(each).find(needle) != std::string::npos;
-      });
+      const bool any = AnyHolds(*texts, needle);
       if (!any) return false;
     }
     return true;
@@ -422,6 +465,7 @@ class Walk::HeadCursor final : public Walk::Cursor {
         continue;
       }
       if (auto added = walk_.units_.AddLaterEvents(*record, head_.journal()); !added) {
+        walk_.health_.UnreadableEvents(added.error());
         walk_.LeftOut(added.error(), 0);
       }
       if (!walk_.plan_.Fits(*record)) continue;
