@@ -82,6 +82,15 @@ def test_bad_lines_are_refused_by_number(stack, other):
         json.loads(stack.gateway.cli("--json", "message", str(different["mid"])).stdout)
 
 
+def test_many_at_once(stack, other):
+    """More lines than a request, and than the store has reads at a time."""
+    line = json.loads(stack.gateway.cli("track", "export").stdout.splitlines()[0])
+    text = "\n".join(json.dumps({**line, "mid": 6000 + n}) for n in range(1200))
+    assert imported(other, "-", stdin=text)[1] == {"added": 1200, "present": 0, "refused": 0, "errors": []}
+    assert imported(other, "-", stdin=text)[1] == {"added": 0, "present": 1200, "refused": 0, "errors": []}
+    assert len(other.cli("track", "export").stdout.splitlines()) == 12 + 1 + 1200
+
+
 def test_check(stack, other):
     for gateway in (stack.gateway, other):
         said = gateway.cli("track", "check").stdout

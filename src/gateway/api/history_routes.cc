@@ -12,6 +12,9 @@ namespace mailreeve::gateway::api {
 namespace {
 
 constexpr size_t kDefaultPage = 200;
+// Of one import: far below tracking.max_pending_searches, since a line that is there already costs
+// a read and the searches of others want room.
+constexpr size_t kTasks = 32;
 
 Result<tracking::Query> ExportQuery(const http::Request& request, size_t max_page) {
   tracking::Query out;
@@ -96,11 +99,12 @@ struct Import {
   explicit Import(const io::Executor& executor) : changed(executor) {}
   std::vector<Line> lines;
   std::vector<std::optional<Result<Taken>>> results;
-  size_t open = 0;
+  size_t next = 0;  // line that no task has yet
+  size_t open = 0;  // tasks
   io::Event changed;
 };
 
-io::Task<void> TakeLine(std::shared_ptr<Import> import, size_t i, tracking::Store& store) {
+io::Task<void> TakeLines(std::shared_ptr<Import> import, tracking::Store& store) {
   struct Leave {
     Import& import;
     ~Leave() {
@@ -108,7 +112,14 @@ io::Task<void> TakeLine(std::shared_ptr<Import> import, size_t i, tracking::Stor
       import.changed.Notify();
     }
   } leave{*import};
-  import->results[i] = co_await Take(store, *std::move(import->lines[i].record));
+  while (import->next < import->lines.size()) {
+    const size_t i = import->next++;
+    if (auto& record = import->lines[i].record; !record) {
+      import->results[i] = Fail(record.error());
+    } else {
+      import->results[i] = co_await Take(store, *std::move(record));
+    }
+  }
 }
 
 json::object ReportJson(const tracking::CheckReport& report) {
@@ -193,13 +204,9 @@ io::Task<http::Response> AdminApi::ImportRecords(http::Request request) {
   }
   import->results.resize(import->lines.size());
   // Side by side, so that one sync serves many.
-  for (size_t i = 0; i < import->lines.size(); ++i) {
-    if (auto& record = import->lines[i].record; !record) {
-      import->results[i] = Fail(record.error());
-      continue;
-    }
+  for (size_t i = 0; i < std::min(kTasks, import->lines.size()); ++i) {
     ++import->open;
-    scope_.Spawn("history import", TakeLine(import, i, store_));
+    scope_.Spawn("history import", TakeLines(import, store_));
   }
   while (import->open > 0) co_await import->changed.Wait();
 
