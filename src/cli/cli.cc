@@ -100,6 +100,9 @@ HistoryCommands AddHistoryCommands(CLI::App& track, Options& options, const Lang
                    say("file, - for standard input", "文件，- 为标准输入"))
       ->required()
       ->type_name("FILE");
+  out.imported->add_flag("--postfix", options.postfix,
+                         say("FILE is a Postfix log, plain, gzip or zstd; the oldest file first",
+                             "FILE 为 Postfix 日志（纯文本、gzip 或 zstd）；最旧的文件先导入"));
   return out;
 }
 
@@ -305,7 +308,9 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   if (*deregister) return session.Deregister();
   if (*history.check) return session.CheckTracking();
   if (*history.exported) return session.ExportHistory();
-  if (*history.imported) return session.ImportHistory();
+  if (*history.imported) {
+    return options.postfix ? session.ImportPostfixLog() : session.ImportHistory();
+  }
   if (*track) return session.Track();
   if (*message) return session.Message();
   if (*users.list) return session.ListUsers();

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxLineBytes = 60 * 1024 * 1024;  // below what the gateway takes in one request
 constexpr size_t kChunkBytes = 8 * 1024 * 1024;
 constexpr size_t kChunkLines = 500;
+constexpr size_t kLogChunkBytes = 1024 * 1024;
 constexpr size_t kMaxAnswerBytes = 256 * 1024 * 1024;
 constexpr size_t kMaxErrorsKept = 1000;
 constexpr auto kProgressEvery = std::chrono::seconds(5);
@@ -205,6 +206,49 @@ int Session::ImportHistory() {
          << say_(", refused ", "，拒绝 ") << refused << "\n";
   }
   return exit != kExitDone ? exit : refused > 0 ? kExitFailed : kExitDone;
+}
+
+int Session::ImportPostfixLog() {
+  if (!options_.text.empty()) {
+    return Wrong(say_("import takes one file", "import 只接受一个文件"));
+  }
+  auto file = LineReader::Open(options_.history_file, std::cin, kMaxLineBytes);
+  if (!file) return Wrong(file.error().ToString());
+  Progress progress;
+  std::string session, chunk;
+  uint64_t added = 0, present = 0, lines = 0, used = 0;
+  int exit = kExitDone;
+  for (bool last = false; !last;) {
+    auto line = (*file)->Next();
+    last = !line || !*line;
+    if (!last) chunk += **line + "\n";
+    if (!last && chunk.size() < kLogChunkBytes) continue;
+    const auto answer =
+        Exchange("POST", "/v1/tracking/postfix-log?session=" + session + (last ? "&last=true" : ""),
+                 chunk, "text/plain", kMaxAnswerBytes, exit);
+    if (!answer) return exit;
+    const auto parsed = json::Parse(answer->body);
+    if (!parsed) return kExitFailed;
+    session = TextOf(At(*parsed, "session"));
+    added += Number(*parsed, "added");
+    present += Number(*parsed, "present");
+    lines = Number(*parsed, "lines");
+    used = Number(*parsed, "used");
+    chunk.clear();
+    if (progress.Due()) err_ << say_("line ", "第 ") << lines << say_(" …\n", " 行 …\n");
+    if (!line) {
+      err_ << "mailreeve: " << TerminalText(line.error().ToString()) << "\n";
+      exit = kExitUsage;
+    }
+  }
+  if (options_.json) {
+    Json(json::object{{"added", added}, {"present", present}, {"lines", lines}, {"used", used}});
+  } else {
+    out_ << say_("Added ", "新增 ") << added << say_(", there already ", "，已有 ") << present
+         << say_("; lines read ", "；读取行数 ") << lines << say_(", used ", "，采用 ") << used
+         << "\n";
+  }
+  return exit;
 }
 
 }  // namespace mailreeve::cli

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include <cerrno>
@@ -15,6 +16,7 @@ namespace mailreeve::cli {
 namespace {
 
 constexpr std::string_view kZstdMagic = "\x28\xb5\x2f\xfd";
+constexpr std::string_view kGzipMagic = "\x1f\x8b";
 constexpr size_t kReadBytes = 256 * 1024;
 
 std::string Why() { return std::system_category().message(errno); }
@@ -116,6 +118,10 @@ class Reader final : public LineReader {
         max_line_(max_line),
         in_(&standard_input) {}
 
+  ~Reader() override {
+    if (gzip_) ::inflateEnd(&inflater_);
+  }
+
   Result<void> Begin(const std::string& path) {
     if (path != "-") {
       errno = 0;
@@ -124,7 +130,13 @@ class Reader final : public LineReader {
       in_ = &file_;
     }
     TRY_VOID(Fill());
-    if (!std::string_view(raw_.data(), have_).starts_with(kZstdMagic)) return {};
+    const std::string_view front(raw_.data(), have_);
+    if (front.starts_with(kGzipMagic)) {
+      // 16: gzip, not zlib.
+      gzip_ = ::inflateInit2(&inflater_, 15 + 16) == Z_OK;
+      if (!gzip_) return Fail(Code::kUnavailable, "there is no memory for zlib");
+    }
+    if (!front.starts_with(kZstdMagic)) return {};
     decompressor_.reset(ZSTD_createDCtx());
     if (!decompressor_) return Fail(Code::kUnavailable, "there is no memory for zstd");
     return {};
@@ -177,9 +189,10 @@ class Reader final : public LineReader {
       TRY_VOID(Fill());
       if (have_ == 0) {
         if (!inside_frame_) return false;
-        return Fail(Code::kInvalid, path_ + " ends inside a zstd frame: it was cut short");
+        return Fail(Code::kInvalid, path_ + " ends inside its compressed data: it was cut short");
       }
     }
+    if (gzip_) return Inflate();
     if (!decompressor_) {
       text_.append(raw_.data() + used_, have_ - used_);
       used_ = have_;
@@ -202,6 +215,27 @@ class Reader final : public LineReader {
     return true;
   }
 
+  Result<bool> Inflate() {
+    out_bytes_.resize(kReadBytes);
+    // A file may hold several members, one behind the other.
+    if (!inside_frame_ && ::inflateReset(&inflater_) != Z_OK)
+      return Fail(Code::kUnavailable, "zlib cannot begin");
+    inflater_.next_in = reinterpret_cast<Bytef*>(raw_.data() + used_);
+    inflater_.avail_in = static_cast<uInt>(have_ - used_);
+    inflater_.next_out = reinterpret_cast<Bytef*>(out_bytes_.data());
+    inflater_.avail_out = static_cast<uInt>(out_bytes_.size());
+    const int done = ::inflate(&inflater_, Z_NO_FLUSH);
+    if (done != Z_OK && done != Z_STREAM_END && done != Z_BUF_ERROR) {
+      return Fail(Code::kInvalid,
+                  path_ + ": the gzip data is damaged after line " + std::to_string(number_));
+    }
+    used_ = have_ - inflater_.avail_in;
+    inside_frame_ = done != Z_STREAM_END;
+    held_back_ = inside_frame_ && inflater_.avail_out == 0;
+    text_.append(out_bytes_.data(), out_bytes_.size() - inflater_.avail_out);
+    return true;
+  }
+
   const std::string path_;
   const size_t max_line_;
   std::istream* in_;
@@ -209,6 +243,8 @@ class Reader final : public LineReader {
   std::vector<char> raw_;
   size_t have_ = 0, used_ = 0;
   std::unique_ptr<ZSTD_DCtx, FreeDecompressor> decompressor_;
+  z_stream inflater_ = {};
+  bool gzip_ = false;
   std::vector<char> out_bytes_;
   bool inside_frame_ = false;
   bool held_back_ = false;  // zstd has more to give of what it took

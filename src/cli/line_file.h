@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-// Files of lines, plain or as zstd frames: how history is kept (docs/history-import.md).
+// Files of lines, plain or compressed: how history is kept (docs/history-import.md).
 //
 // Threads: one. Ownership: the streams outlive them. Errors: kInvalid (a line that is too long, a
 // zstd frame that is damaged or ends early), kUnavailable (file cannot be opened, read or written).
@@ -29,7 +29,7 @@ class LineWriter {
 
 class LineReader {
  public:
-  // "-" is `standard_input`. zstd is known by its first bytes.
+  // "-" is `standard_input`. zstd and gzip are known by their first bytes.
   static Result<std::unique_ptr<LineReader>> Open(const std::string& path,
                                                   std::istream& standard_input,
                                                   size_t max_line_bytes);

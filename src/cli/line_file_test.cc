@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -72,6 +73,29 @@ TEST_F(LineFile, GivesBackWhatWasWrittenPlainAndCompressed) {
   // Frames one behind the other, under any name.
   Put(Path("two"), Bytes(Path("packed.zst")) + Bytes(Path("packed.zst")));
   EXPECT_EQ(ReadAll(Path("two"))->size(), 2 * ManyLines().size());
+}
+
+TEST_F(LineFile, ReadsGzip) {
+  std::string text;
+  for (const auto& line : ManyLines()) text += line + "\n";
+  const auto gzip = [&](const std::string& name, const std::string& bytes) {
+    gzFile file = ::gzopen(Path(name).c_str(), "wb");
+    ASSERT_NE(file, nullptr);
+    EXPECT_EQ(::gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())),
+              static_cast<int>(bytes.size()));
+    ::gzclose(file);
+  };
+  gzip("f.gz", text);
+  const auto read = ReadAll(Path("f.gz"));
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_EQ(*read, ManyLines());
+  const std::string whole = Bytes(Path("f.gz"));
+  Put(Path("two"), whole + whole);
+  EXPECT_EQ(ReadAll(Path("two"))->size(), 2 * ManyLines().size());
+  Put(Path("cut"), whole.substr(0, whole.size() - 1));
+  EXPECT_NE(ReadAll(Path("cut")).error().message.find("cut short"), std::string::npos);
+  gzip("long", std::string(64 << 20, 'x'));
+  EXPECT_NE(ReadAll(Path("long")).error().message.find("is longer"), std::string::npos);
 }
 
 TEST_F(LineFile, ALastLineNeedsNoEnd) {

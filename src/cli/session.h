@@ -49,6 +49,7 @@ struct Options {
   bool ascending = false;
 
   std::string history_file = "-";
+  bool postfix = false;
 
   std::string shell;
 };
@@ -74,6 +75,7 @@ class Session {
   int CheckTracking();
   int ExportHistory();
   int ImportHistory();
+  int ImportPostfixLog();
   int Message();
   int ListUsers();
   int AddUser();

@@ -1,4 +1,5 @@
 """History from one gateway to another: export, import, check."""
+import gzip
 import json
 import os
 import pathlib
@@ -89,6 +90,34 @@ def test_many_at_once(stack, other):
     assert imported(other, "-", stdin=text)[1] == {"added": 1200, "present": 0, "refused": 0, "errors": []}
     assert imported(other, "-", stdin=text)[1] == {"added": 0, "present": 1200, "refused": 0, "errors": []}
     assert len(other.cli("track", "export").stdout.splitlines()) == 12 + 1 + 1200
+
+
+def test_postfix_log(stack):
+    """The log of the mail that one gateway tracked, as history of another: what is in both is the same."""
+    log = pathlib.Path(stack.gateway.mta_log).read_bytes()
+    with tempfile.TemporaryDirectory(prefix="mailreeve-history-") as folder:
+        os.chmod(folder, 0o755)
+        packed = pathlib.Path(folder) / "maillog.gz"
+        packed.write_bytes(gzip.compress(log))
+        gateway = Gateway(pathlib.Path(folder) / "gateway", "gateway-3", settings={"mail.internal_domains": [stack.domain]})
+        try:
+            gateway.start()
+            answer = imported(gateway, "--postfix", str(packed))[1]
+            assert (answer["added"], answer["present"]) == (12, 0), answer
+            assert answer["lines"] == log.count(b"\n") and 0 < answer["used"] <= answer["lines"]
+            answer = imported(gateway, "--postfix", str(packed))[1]
+            assert (answer["added"], answer["present"]) == (0, 12), answer
+            for theirs in searched(stack.gateway)[1]:
+                found = json.loads(gateway.cli("--json", "track", "--message-id", theirs["message_id"]).stdout)["messages"]
+                assert len(found) == 1, theirs["message_id"]
+                ours = json.loads(gateway.cli("--json", "message", str(found[0]["mid"])).stdout)
+                assert ours["sender"] == theirs["sender"] and ours["client_address"] == theirs["client_address"]
+                statuses = lambda m: {r["address"]: r["status"] for r in m["recipients"]}
+                assert statuses(ours) == statuses(theirs)
+        finally:
+            gateway.stop()
+    # The gateway that tracked the mail has it already.
+    assert imported(stack.gateway, "--postfix", str(stack.gateway.mta_log))[1]["present"] == 12
 
 
 def test_check(stack, other):

@@ -34,6 +34,7 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
   On("GET", "/v1/tracking/check", &AdminApi::Check);
   On("GET", "/v1/tracking/records", &AdminApi::ExportRecords);
   On("POST", "/v1/tracking/records", &AdminApi::ImportRecords);
+  On("POST", "/v1/tracking/postfix-log", &AdminApi::ImportPostfixLog);
   On("GET", "/v1/device", &AdminApi::Device);
   On("POST", "/v1/device/registration", &AdminApi::Register);
   On("DELETE", "/v1/device/registration", &AdminApi::Deregister);

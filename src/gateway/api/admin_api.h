@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "gateway/delivery/log_follower.h"
+#include "gateway/history/postfix_history.h"
 #include "gateway/milter/milter.h"
 #include "gateway/pipeline/pipeline.h"
 #include "gateway/registration/registration.h"
@@ -63,6 +64,7 @@ class AdminApi {
   io::Task<http::Response> Check(http::Request request);
   io::Task<http::Response> ExportRecords(http::Request request);
   io::Task<http::Response> ImportRecords(http::Request request);
+  io::Task<http::Response> ImportPostfixLog(http::Request request);
   io::Task<http::Response> Device(http::Request request);
   io::Task<http::Response> Register(http::Request request);
   io::Task<http::Response> Deregister(http::Request request);
@@ -96,6 +98,10 @@ class AdminApi {
   io::Pool history_pool_{"history", 2, 16};
   bool checking_ = false;
   std::optional<Result<tracking::CheckReport>> checked_;  // the last check
+  // The one import of a log under way, between its requests.
+  std::shared_ptr<history::PostfixHistory> postfix_;
+  uint64_t postfix_session_ = 0;
+  bool postfix_busy_ = false;
   http::Router router_;
 };
 
