@@ -23,8 +23,7 @@ struct Messages {
 
 // True: added; false: is there.
 io::Task<Result<bool>> Take(tracking::Store& store, mail::MessageRecord record) {
-  const auto held =
-      co_await store.FindByQueueId(record.queue_id, record.received + kSameMessage);
+  const auto held = co_await store.FindByQueueId(record.queue_id, record.received + kSameMessage);
   if (held && record.received - held->received <= kSameMessage) co_return false;
   if (!held && held.error().code != Code::kNotFound) co_return Fail(held.error());
   record.mid = store.NextMid();
@@ -95,8 +94,7 @@ io::Task<http::Response> AdminApi::ImportPostfixLog(http::Request request) {
   }
   messages->records = *std::move(read);
   for (auto& record : messages->records) {
-    record.direction =
-        pipeline::DirectionOf(record, settings->TextList("mail.internal_domains"));
+    record.direction = pipeline::DirectionOf(record, settings->TextList("mail.internal_domains"));
   }
   for (size_t i = 0; i < std::min(kTasks, messages->records.size()); ++i) {
     ++messages->open;

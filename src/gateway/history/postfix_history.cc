@@ -137,8 +137,7 @@ bool PostfixHistory::ReadArrival(std::string_view daemon, const std::string& que
   if (daemon == "qmgr" && rest.starts_with("from=<")) {
     const std::string_view from = Inside(rest.substr(5));
     open->record.envelope_from_raw = Text(from);
-    open->record.envelope_from =
-        from.empty() ? std::string() : Address(from);
+    open->record.envelope_from = from.empty() ? std::string() : Address(from);
     if (const auto size = Value(rest, "size=")) {
       uint64_t bytes = 0;
       const auto [end, error] = std::from_chars(size->data(), size->data() + size->size(), bytes);
@@ -224,8 +223,7 @@ void PostfixHistory::Add(std::string_view line, Time now) {
   ++counts_.lines;
   const auto split = delivery::SplitLine(line, options_.time, now);
   if (!split || !split->time || !split->tag.starts_with(options_.tag_prefix)) return;
-  if (const auto entry =
-          delivery::ReadEntry(split->tag, split->message, options_.tag_prefix)) {
+  if (const auto entry = delivery::ReadEntry(split->tag, split->message, options_.tag_prefix)) {
     return ReadDelivery(*entry, *split->time);
   }
   const size_t slash = split->tag.rfind('/');

@@ -24,7 +24,7 @@ namespace mailreeve::gateway::history {
 struct PostfixOptions {
   std::string tag_prefix = "postfix";
   delivery::TimeOptions time;
-  size_t max_open = 100000;     // messages in the queue at once; the oldest is given as it stands
+  size_t max_open = 100000;       // messages in the queue at once; the oldest is given as it stands
   size_t max_recipients = 50000;  // of a message; further ones are left out
   size_t max_events = 200000;     // of a message; the same
 };

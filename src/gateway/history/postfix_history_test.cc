@@ -78,8 +78,9 @@ Nov 24 04:00:02 mx postfix/qmgr[1]: AAAAA00002: removed)");
 TEST(PostfixHistory, ExpiryIsOfThoseWhoWait) {
   std::string log(kOne);
   log.resize(log.find("Nov 24 04:31:42"));
-  log += "Nov 29 04:31:42 mx postfix/qmgr[12]: 4A5B6C7D8E: from=<a@b.example>, status=expired, "
-         "returned to sender\n";
+  log +=
+      "Nov 29 04:31:42 mx postfix/qmgr[12]: 4A5B6C7D8E: from=<a@b.example>, status=expired, "
+      "returned to sender\n";
   PostfixHistory history(Utc());
   for (const auto line : Split(log, '\n')) history.Add(line, kNow + std::chrono::days(9));
   history.Finish();
