@@ -212,6 +212,7 @@ Result<void> StoreCore::Replay(uint64_t sequence) {
         item.fingerprints = std::move(frame->fingerprints);
         item.encoded = std::move(frame->record);
         item.record = *std::move(record);
+        item.texts = HeadTextsOf(*item.record);
         // Written again, after a batch that was not acknowledged and may be here all the same.
         const auto now = units();
         if (std::any_of(now->heads.begin(), now->heads.end(),

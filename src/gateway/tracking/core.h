@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "gateway/tracking/fingerprints.h"
+#include "gateway/tracking/head_texts.h"
 #include "gateway/tracking/store.h"
 #include "io/files.h"
 #include "log/log.h"
@@ -51,6 +52,7 @@ struct Appended {
   // Set by Prepare.
   std::vector<uint64_t> fingerprints;
   std::string encoded;  // empty: not prepared yet
+  HeadTexts texts;
 
   // Either a record, or events of the message `mid`.
   std::optional<mail::MessageRecord> record;

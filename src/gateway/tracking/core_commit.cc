@@ -25,6 +25,7 @@ void StoreCore::Prepare(Appended& item) const {
   item.fingerprints =
       FingerprintsOf(record, {options_.max_indexed_per_class, options_.max_indexed_recipients});
   HashFields(record, options_.privacy);
+  item.texts = HeadTextsOf(record);
   item.encoded = mail::Encode(record);
 }
 
@@ -175,7 +176,7 @@ void StoreCore::Apply(Appended& item) {
     }
     active_->Count(record);
     active_->Add({record.mid, record.connection.icid, record.received, std::move(record.events),
-                  std::move(item.encoded), std::move(item.fingerprints)});
+                  std::move(item.encoded), std::move(item.fingerprints), std::move(item.texts)});
     return;
   }
   if (item.events.empty()) return;

@@ -1,5 +1,7 @@
 #include "gateway/tracking/head.h"
 
+#include "gateway/tracking/fold.h"
+
 #include <algorithm>
 #include <mutex>
 
@@ -17,20 +19,44 @@ void SortEvents(std::vector<mail::Event>& events) {
 
 }  // namespace
 
+HeadTexts HeadTextsOf(const mail::MessageRecord& record) {
+  HeadTexts out;
+  const mail::Inspection& i = record.inspection;
+  const auto add = [](std::string& to, const std::string& text) {
+    to += '\n';
+    to += FoldText(text);
+  };
+  add(out.subjects, i.subject);
+  for (const auto& text : i.other_subjects) add(out.subjects, text);
+  add(out.others, record.envelope_from);
+  for (const auto& recipient : record.recipients) add(out.others, recipient.address);
+  for (const auto& address : i.addresses) add(out.others, address.address);
+  for (const auto& file : i.attachments) {
+    for (const auto& name : file.names) add(out.others, name);
+  }
+  return out;
+}
+
 void Head::Add(Added added) {
   const std::unique_lock lock(mutex_);
   const auto row = static_cast<uint32_t>(rows_.size());
   uint32_t kinds = 0;
   for (const auto& event : added.events) kinds |= KindBit(event.kind);
-  bytes_ += added.encoded.size() + added.fingerprints.size() * sizeof(Pair) + 160;
+  bytes_ += added.encoded.size() + added.fingerprints.size() * sizeof(Pair) +
+            added.texts.subjects.size() + added.texts.others.size() + 240;
   const InOrder place{{ToEpochMicros(added.received), added.mid}, row};
   if (order_.empty() || order_.back() < place) {
     order_.push_back(place);
   } else {
     order_.insert(std::upper_bound(order_.begin(), order_.end(), place), place);
   }
-  rows_.push_back(
-      {added.mid, added.icid, place.place.received, kinds, std::move(added.encoded), {}});
+  rows_.push_back({added.mid,
+                   added.icid,
+                   place.place.received,
+                   kinds,
+                   std::move(added.encoded),
+                   std::move(added.texts),
+                   {}});
   by_mid_.emplace(added.mid, row);
   for (const uint64_t fingerprint : added.fingerprints) newest_.emplace_back(fingerprint, row);
   if (newest_.size() >= kRunPairs) {
@@ -174,6 +200,16 @@ std::vector<Head::Candidate> Head::Candidates(
     if (plan.icid && row.icid != *plan.icid) return false;
     for (const uint32_t mask : event_kinds) {
       if ((row.kinds & mask) == 0 && !has_later(row.mid)) return false;
+    }
+    for (const auto& text : plan.texts) {
+      if (!text.index) continue;
+      std::string_view needle = text.condition.value;
+      if (text.condition.field == TextCondition::Field::kSenderDomain && needle.starts_with('.')) {
+        needle.remove_prefix(1);
+      }
+      const std::string& held =
+          *text.index == segment::TextIndex::kSubjects ? row.texts.subjects : row.texts.others;
+      if (held.find(needle) == std::string::npos) return false;
     }
     return true;
   };

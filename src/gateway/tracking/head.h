@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/counters/counters.h"
+#include "gateway/tracking/head_texts.h"
 #include "gateway/tracking/plan.h"
 #include "mail/message_record.h"
 
@@ -35,6 +36,7 @@ class Head {
     std::vector<mail::Event> events;  // of the record
     std::string encoded;
     std::vector<uint64_t> fingerprints;
+    HeadTexts texts;
   };
   void Add(Added added);
   // Events that came after the record: of a message of this head, or of an earlier unit.
@@ -85,6 +87,7 @@ class Head {
     int64_t received;
     uint32_t kinds;  // bit n: an event of kind n happened
     std::string encoded;
+    HeadTexts texts;
     std::vector<mail::Event> later;
   };
   using Pair = std::pair<uint64_t, uint32_t>;
