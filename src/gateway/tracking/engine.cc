@@ -27,6 +27,11 @@ struct Pending {
   bool done = false;
 };
 
+// Who is told of watched messages. Of the executor's thread.
+struct Watcher {
+  std::function<void(const WatchHit&)> hit;
+};
+
 class Engine final : public Store {
  public:
   Engine(EngineOptions options, std::unique_ptr<Core> core, io::Executor executor,
@@ -115,7 +120,7 @@ class Engine final : public Store {
   }
   void Watch(std::vector<uint64_t> fingerprints,
              std::function<void(const WatchHit&)> hit) override {
-    watch_hit_ = std::move(hit);
+    watcher_->hit = std::move(hit);
     core_->Watch(std::move(fingerprints));
   }
 
@@ -166,12 +171,13 @@ class Engine final : public Store {
       for (auto& pending : taken) batch.push_back(std::move(pending->item));
       core_->Commit(batch);
       for (size_t i = 0; i < taken.size(); ++i) taken[i]->item = std::move(batch[i]);
-      asio::post(executor_, [this, done = taken] {
+      // The store may be gone when this runs.
+      asio::post(executor_, [watcher = watcher_, done = taken] {
         for (const auto& pending : done) {
           pending->done = true;
           pending->event.Notify();
-          if (watch_hit_) {
-            for (const WatchHit& hit : pending->item.watched) watch_hit_(hit);
+          if (watcher->hit) {
+            for (const WatchHit& hit : pending->item.watched) watcher->hit(hit);
           }
         }
       });
@@ -202,7 +208,7 @@ class Engine final : public Store {
   const std::unique_ptr<Core> core_;
   const io::Executor executor_;
   log::Logger& logger_;
-  std::function<void(const WatchHit&)> watch_hit_;  // of the executor's thread
+  const std::shared_ptr<Watcher> watcher_ = std::make_shared<Watcher>();
   io::Pool readers_;
 
   std::mutex mutex_;

@@ -12,12 +12,12 @@ constexpr size_t kRunPairs = 65536;  // looked through one by one before they ar
 
 uint32_t KindBit(mail::EventKind kind) { return uint32_t{1} << static_cast<unsigned>(kind); }
 
-void SortEvents(std::vector<mail::Event>& events) {
+}  // namespace
+
+void SortByTime(std::vector<mail::Event>& events) {
   std::stable_sort(events.begin(), events.end(),
                    [](const mail::Event& a, const mail::Event& b) { return a.time < b.time; });
 }
-
-}  // namespace
 
 HeadTexts HeadTextsOf(const mail::MessageRecord& record) {
   HeadTexts out;
@@ -130,7 +130,7 @@ Result<mail::MessageRecord> Head::LoadRow(uint32_t row) const {
   TRY(mail::MessageRecord record, mail::DecodeMessageRecord(encoded));
   record.events.insert(record.events.end(), std::make_move_iterator(later.begin()),
                        std::make_move_iterator(later.end()));
-  SortEvents(record.events);
+  SortByTime(record.events);
   return record;
 }
 

@@ -24,6 +24,9 @@
 // are as long as the head lives.
 namespace mailreeve::gateway::tracking {
 
+// In order of time; those of the same time stay as they are.
+void SortByTime(std::vector<mail::Event>& events);
+
 class Head {
  public:
   explicit Head(uint64_t journal) : journal_(journal) {}

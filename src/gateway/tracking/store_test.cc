@@ -82,6 +82,26 @@ class StoreTest : public testing::TestWithParam<bool> {
   std::unique_ptr<Store> store_;
 };
 
+TEST_P(StoreTest, AppendsUnderWayEndWellWhenTheStoreIsClosed) {
+  Open();
+  size_t hits = 0, done = 0;
+  store_->Watch({observable::Fingerprint(Type::kUrl, "http://login.bad.example.co.uk/1")},
+                [&hits](const WatchHit&) { ++hits; });
+  for (mail::Mid mid = 1; mid <= 9; ++mid) {
+    asio::co_spawn(io_, store_->Append(RecordOf(mid)),
+                   [&done](std::exception_ptr, Result<void> result) { done += result ? 1 : 0; });
+  }
+  io_.restart();
+  io_.poll_one();  // at least one is on its way
+  while (io_.poll_one() != 0) {
+  }
+  store_.reset();
+  io_.restart();
+  io_.run();
+  EXPECT_EQ(done, 9u);
+  EXPECT_EQ(hits, 3u);
+}
+
 TEST_P(StoreTest, KeepsWhatItAcknowledged) {
   Open();
   AppendUpTo(3);

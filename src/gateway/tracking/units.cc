@@ -1,7 +1,5 @@
 #include "gateway/tracking/units.h"
 
-#include <algorithm>
-
 namespace mailreeve::gateway::tracking {
 
 bool Units::HasLaterEvents(mail::Mid mid, uint64_t journal) const {
@@ -33,10 +31,7 @@ Result<void> Units::AddLaterEvents(mail::MessageRecord& record, uint64_t journal
   for (const auto& head : heads) {
     if (head->journal() > journal) add(head->LaterEventsOf(record.mid));
   }
-  if (record.events.size() != before) {
-    std::stable_sort(record.events.begin(), record.events.end(),
-                     [](const mail::Event& a, const mail::Event& b) { return a.time < b.time; });
-  }
+  if (record.events.size() != before) SortByTime(record.events);
   return result;
 }
 
