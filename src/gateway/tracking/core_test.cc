@@ -372,6 +372,53 @@ TEST_F(CoreTest, DropsOldSegmentsButNotAfterAClockJump) {
   EXPECT_TRUE(core_->Held().complete);
 }
 
+TEST_F(CoreTest, AnOldSegmentStaysWhileItsLaterEventsAreNeeded) {
+  constexpr auto kDay = std::chrono::hours(24);
+  Open({.keep_days = 10, .compact_segments = 100});
+  clock_.Set(RecordOf(1).received);
+  AppendUpTo(1, 3);
+  ASSERT_TRUE(core_->Seal());
+  // Old mail that is taken in later, and an event of new mail among it.
+  for (mail::Mid mid = 4; mid <= 6; ++mid) {
+    auto old = RecordOf(mid);
+    old.received -= kDay * 8;
+    Append(old);
+  }
+  ASSERT_TRUE(AppendEvent(1, EventKind::kDelivered, "d"));
+  ASSERT_TRUE(core_->Seal());
+  ASSERT_EQ(FilesOf(".seg").size(), 2u);
+  for (int hour = 0; hour < 24 * 4; ++hour) {
+    clock_.Advance(std::chrono::hours(1));
+    MaintainAll();
+  }
+  EXPECT_EQ(FilesOf(".seg").size(), 2u);
+  EXPECT_EQ(core_->Get(1)->events.size(), 2u);
+  for (int hour = 0; hour < 24 * 8; ++hour) {
+    clock_.Advance(std::chrono::hours(1));
+    MaintainAll();
+  }
+  EXPECT_EQ(FilesOf(".seg").size(), 0u);
+}
+
+TEST_F(CoreTest, NoIdComesTwiceAfterDamageOfTheJournal) {
+  Open({.id_block = 10});
+  for (mail::Mid mid = 1; mid <= 5; ++mid) ASSERT_EQ(core_->NextMid(), mid);
+  const std::string name = FilesOf(".log").front();
+  const std::string path = dir_.path() + "/" + name;
+  const std::string bytes = *io::ReadWhole(io::PosixFiles(), path, 1 << 20);  // as a kill leaves it
+  for (size_t at = 28; at < bytes.size(); ++at) {
+    core_.reset();
+    for (const auto& each : FilesOf(".log")) std::filesystem::remove(dir_.path() + "/" + each);
+    {
+      auto file = *io::PosixFiles().Open(path, io::OpenMode::kTruncate);
+      ASSERT_TRUE(file->WriteAt(0, bytes));
+    }
+    Flip(name, at);
+    Open(options_);
+    EXPECT_GT(core_->NextMid(), 5u) << at;
+  }
+}
+
 TEST_F(CoreTest, TheOldestGoesWhenThereIsTooMuch) {
   Open({.seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
   AppendUpTo(1, 20);
