@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include "base/text.h"
+#include "http/coding.h"
 #include "http/wire.h"
 #include "io/deadline.h"
 
@@ -19,19 +20,186 @@ using Parser = beast::http::response_parser<beast::http::string_body>;
 constexpr size_t kReadBytes = 32 * 1024;
 constexpr int kMaxInterimAnswers = 8;
 
-struct Url {
-  bool is_tls = false;
-  std::string host;  // without brackets
-  uint16_t port = 0;
-  std::string authority;  // for Host
-  std::string target;
+Result<std::string> WriteHead(const std::string& method, const std::string& target,
+                              const std::string& authority, const Headers& headers,
+                              size_t body_bytes) {
+  if (!IsFieldName(method)) return Fail(Code::kInvalid, "'" + method + "' is not an HTTP method");
+  for (const unsigned char c : target) {
+    if (c <= 0x20 || c >= 0x7f) return Fail(Code::kInvalid, "the target must be percent-encoded");
+  }
+  if (!target.starts_with('/')) return Fail(Code::kInvalid, "the target must start with '/'");
+  std::string head = method + " " + target + " HTTP/1.1\r\n";
+  if (!headers.Has("Host")) head += "Host: " + authority + "\r\n";
+  for (const auto& [name, value] : headers.fields()) {
+    if (!IsFieldName(name) || !IsFieldValue(value)) {
+      return Fail(Code::kInvalid, "'" + name + "' is not a header field");
+    }
+    if (AsciiEqualFold(name, "Content-Length") || AsciiEqualFold(name, "Transfer-Encoding") ||
+        AsciiEqualFold(name, "Connection")) {
+      continue;
+    }
+    head += name + ": " + value + "\r\n";
+  }
+  if (body_bytes > 0 || method == "POST" || method == "PUT" || method == "PATCH") {
+    head += "Content-Length: " + std::to_string(body_bytes) + "\r\n";
+  }
+  head += "Connection: close\r\n\r\n";
+  return head;
+}
+
+size_t WireLimit(const ClientOptions& options) {
+  return options.decode_body && options.max_wire_bytes > 0 ? options.max_wire_bytes
+                                                           : options.max_body_bytes;
+}
+
+Error Malformed(const beast::error_code& error, const ClientOptions& options) {
+  if (error == beast::http::error::body_limit) {
+    return Error(Code::kLimited,
+                 "the answer has more than " + std::to_string(WireLimit(options)) + " bytes");
+  }
+  if (error == beast::http::error::header_limit) {
+    return Error(Code::kLimited, "the answer's header has more than " +
+                                     std::to_string(options.max_header_bytes) + " bytes");
+  }
+  return Error(Code::kUnavailable, "the answer is not HTTP: " + error.message());
+}
+
+io::Task<Result<size_t>> ReadSome(Wire& wire, beast::flat_buffer& buffer) {
+  auto [failed, got] = co_await wire.async_read_some(buffer.prepare(kReadBytes), io::kTuple);
+  buffer.commit(got);
+  if (failed == asio::error::eof) co_return size_t{0};
+  if (failed) co_return Fail(io::FromSystem(failed, "reading the answer"));
+  co_return got;
+}
+
+// Whether an answer comes fast enough, whatever its length.
+class Pace {
+ public:
+  explicit Pace(const ClientOptions& options) : options_(options) {}
+
+  // How long the next read may wait; 0: for ever.
+  std::chrono::nanoseconds Next() const {
+    if (!began_) return options_.first_byte_timeout;
+    if (options_.min_bytes_per_second == 0) return std::chrono::nanoseconds(0);
+    // The moment at which what has come until now is too little.
+    const auto enough = std::chrono::milliseconds(1000 * bytes_ / options_.min_bytes_per_second);
+    const auto until = *began_ + std::max<std::chrono::milliseconds>(options_.slow_after, enough);
+    return std::max<std::chrono::nanoseconds>(until - std::chrono::steady_clock::now(),
+                                              std::chrono::milliseconds(1));
+  }
+  void Got(size_t bytes) {
+    if (!began_) began_ = std::chrono::steady_clock::now();
+    bytes_ += bytes;
+  }
+  std::string doing() const {
+    return began_ ? "the answer comes too slowly" : "waiting for the answer";
+  }
+
+ private:
+  const ClientOptions& options_;
+  std::optional<std::chrono::steady_clock::time_point> began_;
+  size_t bytes_ = 0;
 };
 
-Result<Url> ParseUrl(std::string_view text) {
+// One whole message into `parser`; `buffer` may hold its beginning and what follows it.
+io::Task<Result<void>> ReadMessage(Wire& wire, beast::flat_buffer& buffer, Parser& parser,
+                                   const ClientOptions& options, Pace& pace) {
+  while (true) {
+    beast::error_code error;
+    while (buffer.size() > 0 && !parser.is_done()) {
+      const size_t used = parser.put(buffer.data(), error);
+      buffer.consume(used);
+      if (error == beast::http::error::need_more || (!error && used == 0)) break;
+      if (error) co_return Fail(Malformed(error, options));
+    }
+    if (parser.is_done()) co_return Result<void>();
+    const std::chrono::nanoseconds limit = pace.Next();
+    auto got = limit.count() > 0
+                   ? co_await io::WithDeadline(ReadSome(wire, buffer), limit, pace.doing())
+                   : co_await ReadSome(wire, buffer);
+    if (!got && (got.error().code == Code::kTimeout || got.error().code == Code::kCancelled)) {
+      co_return Fail(std::move(got).error());
+    }
+    if (!got) {
+      co_return Fail(Code::kUnavailable, "the answer ended early: " + got.error().message);
+    }
+    if (*got > 0) {
+      pace.Got(*got);
+      continue;
+    }
+    // Only a clean end may end a body without a length; a cut one would pass for whole.
+    if (parser.got_some()) {
+      parser.put_eof(error);
+      if (!error && parser.is_done()) co_return Result<void>();
+    }
+    co_return Fail(Code::kUnavailable, "the answer ended early");
+  }
+}
+
+io::Task<Result<Response>> Exchange(Wire wire, std::string head, std::string body, bool is_head,
+                                    const ClientOptions& options) {
+  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head), asio::buffer(body)};
+  // A server may refuse and answer before it has read everything, so a failed write is no verdict
+  // yet.
+  auto [write_error, put] = co_await asio::async_write(wire, buffers, io::kTuple);
+  if (write_error == asio::error::operation_aborted) {
+    co_return Fail(io::FromSystem(write_error, "sending the request"));
+  }
+  beast::flat_buffer buffer;
+  Pace pace(options);
+  for (int i = 0; i < kMaxInterimAnswers; ++i) {
+    Parser parser;
+    parser.eager(true);
+    parser.skip(is_head);
+    parser.header_limit(static_cast<std::uint32_t>(options.max_header_bytes));
+    parser.body_limit(WireLimit(options));
+    auto read = co_await ReadMessage(wire, buffer, parser, options, pace);
+    if (!read) {
+      if (write_error) co_return Fail(io::FromSystem(write_error, "sending the request"));
+      co_return Fail(std::move(read).error());
+    }
+    auto& message = parser.get();
+    if (message.result_int() >= 100 && message.result_int() < 200 && message.result_int() != 101) {
+      continue;
+    }
+    Response out;
+    out.status = static_cast<int>(message.result_int());
+    for (const auto& field : message) {
+      out.headers.Add(std::string(field.name_string()), std::string(field.value()));
+    }
+    out.body = std::move(message.body());
+    if (options.decode_body && !is_head) CO_TRY_VOID(UndoCoding(out, options.max_body_bytes));
+    co_return out;
+  }
+  co_return Fail(Code::kUnavailable, "the server sends no final answer");
+}
+
+io::Task<Result<Response>> FetchNow(std::string head, bool is_head, WireTarget target,
+                                    std::string body, ClientOptions options) {
+  if (options.connect_timeout.count() > 0) {
+    const std::string doing = "connecting to '" + target.host + "'";
+    CO_TRY(Wire wire, co_await io::WithDeadline(ConnectWire(std::move(target)),
+                                                options.connect_timeout, doing));
+    co_return co_await Exchange(std::move(wire), std::move(head), std::move(body), is_head,
+                                options);
+  }
+  CO_TRY(Wire wire, co_await ConnectWire(std::move(target)));
+  co_return co_await Exchange(std::move(wire), std::move(head), std::move(body), is_head, options);
+}
+
+io::Task<Result<Response>> FetchUnixNow(std::string head, bool is_head, std::string path,
+                                        std::string body, ClientOptions options) {
+  CO_TRY(Wire wire, co_await ConnectUnixWire(std::move(path)));
+  co_return co_await Exchange(std::move(wire), std::move(head), std::move(body), is_head, options);
+}
+
+}  // namespace
+
+Result<UrlParts> SplitUrl(std::string_view text) {
   const auto wrong = [&](std::string_view why) {
     return Fail(Code::kInvalid, "not a URL to fetch: " + std::string(why));
   };
-  Url out;
+  UrlParts out;
   for (const unsigned char c : text) {
     if (c <= 0x20 || c >= 0x7f) return wrong("it has characters that must be encoded");
   }
@@ -85,130 +253,32 @@ Result<Url> ParseUrl(std::string_view text) {
   return out;
 }
 
-Result<std::string> WriteHead(const std::string& method, const std::string& target,
-                              const std::string& authority, const Headers& headers,
-                              size_t body_bytes) {
-  if (!IsFieldName(method)) return Fail(Code::kInvalid, "'" + method + "' is not an HTTP method");
-  for (const unsigned char c : target) {
-    if (c <= 0x20 || c >= 0x7f) return Fail(Code::kInvalid, "the target must be percent-encoded");
-  }
-  if (!target.starts_with('/')) return Fail(Code::kInvalid, "the target must start with '/'");
-  std::string head = method + " " + target + " HTTP/1.1\r\n";
-  if (!headers.Has("Host")) head += "Host: " + authority + "\r\n";
-  for (const auto& [name, value] : headers.fields()) {
-    if (!IsFieldName(name) || !IsFieldValue(value)) {
-      return Fail(Code::kInvalid, "'" + name + "' is not a header field");
-    }
-    if (AsciiEqualFold(name, "Content-Length") || AsciiEqualFold(name, "Transfer-Encoding") ||
-        AsciiEqualFold(name, "Connection")) {
-      continue;
-    }
-    head += name + ": " + value + "\r\n";
-  }
-  if (body_bytes > 0 || method == "POST" || method == "PUT" || method == "PATCH") {
-    head += "Content-Length: " + std::to_string(body_bytes) + "\r\n";
-  }
-  head += "Connection: close\r\n\r\n";
-  return head;
-}
-
-Error Malformed(const beast::error_code& error, const ClientOptions& options) {
-  if (error == beast::http::error::body_limit) {
-    return Error(Code::kLimited,
-                 "the answer has more than " + std::to_string(options.max_body_bytes) + " bytes");
-  }
-  if (error == beast::http::error::header_limit) {
-    return Error(Code::kLimited, "the answer's header has more than " +
-                                     std::to_string(options.max_header_bytes) + " bytes");
-  }
-  return Error(Code::kUnavailable, "the answer is not HTTP: " + error.message());
-}
-
-// One whole message into `parser`; `buffer` may hold its beginning and what follows it.
-io::Task<Result<void>> ReadMessage(Wire& wire, beast::flat_buffer& buffer, Parser& parser,
-                                   const ClientOptions& options) {
-  while (true) {
-    beast::error_code error;
-    while (buffer.size() > 0 && !parser.is_done()) {
-      const size_t used = parser.put(buffer.data(), error);
-      buffer.consume(used);
-      if (error == beast::http::error::need_more || (!error && used == 0)) break;
-      if (error) co_return Fail(Malformed(error, options));
-    }
-    if (parser.is_done()) co_return Result<void>();
-    auto [failed, got] = co_await wire.async_read_some(buffer.prepare(kReadBytes), io::kTuple);
-    buffer.commit(got);
-    if (!failed) continue;
-    if (failed == asio::error::operation_aborted) {
-      co_return Fail(io::FromSystem(failed, "reading the answer"));
-    }
-    // Only a clean end may end a body without a length; a cut one would pass for whole.
-    if (failed == asio::error::eof && parser.got_some()) {
-      parser.put_eof(error);
-      if (!error && parser.is_done()) co_return Result<void>();
-    }
-    co_return Fail(Code::kUnavailable, "the answer ended early: " + failed.message());
-  }
-}
-
-io::Task<Result<Response>> Exchange(Wire wire, std::string head, std::string body, bool is_head,
-                                    const ClientOptions& options) {
-  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head), asio::buffer(body)};
-  // A server may refuse and answer before it has read everything, so a failed write is no verdict
-  // yet.
-  auto [write_error, put] = co_await asio::async_write(wire, buffers, io::kTuple);
-  if (write_error == asio::error::operation_aborted) {
-    co_return Fail(io::FromSystem(write_error, "sending the request"));
-  }
-  beast::flat_buffer buffer;
-  for (int i = 0; i < kMaxInterimAnswers; ++i) {
-    Parser parser;
-    parser.eager(true);
-    parser.skip(is_head);
-    parser.header_limit(static_cast<std::uint32_t>(options.max_header_bytes));
-    parser.body_limit(options.max_body_bytes);
-    auto read = co_await ReadMessage(wire, buffer, parser, options);
-    if (!read) {
-      if (write_error) co_return Fail(io::FromSystem(write_error, "sending the request"));
-      co_return Fail(std::move(read).error());
-    }
-    auto& message = parser.get();
-    if (message.result_int() >= 100 && message.result_int() < 200 && message.result_int() != 101) {
-      continue;
-    }
-    Response out;
-    out.status = static_cast<int>(message.result_int());
-    for (const auto& field : message) {
-      out.headers.Add(std::string(field.name_string()), std::string(field.value()));
-    }
-    out.body = std::move(message.body());
-    co_return out;
-  }
-  co_return Fail(Code::kUnavailable, "the server sends no final answer");
-}
-
-io::Task<Result<Response>> FetchNow(std::string head, bool is_head, WireTarget target,
-                                    std::string body, ClientOptions options) {
-  CO_TRY(Wire wire, co_await ConnectWire(std::move(target)));
-  co_return co_await Exchange(std::move(wire), std::move(head), std::move(body), is_head, options);
-}
-
-io::Task<Result<Response>> FetchUnixNow(std::string head, bool is_head, std::string path,
-                                        std::string body, ClientOptions options) {
-  CO_TRY(Wire wire, co_await ConnectUnixWire(std::move(path)));
-  co_return co_await Exchange(std::move(wire), std::move(head), std::move(body), is_head, options);
-}
-
-}  // namespace
-
 io::Task<Result<Response>> Fetch(std::string method, std::string url, Headers headers,
                                  std::string body, ClientOptions options) {
-  CO_TRY(const Url to, ParseUrl(url));
+  CO_TRY(const UrlParts to, SplitUrl(url));
+  if (options.decode_body && !headers.Has("Accept-Encoding")) {
+    headers.Set("Accept-Encoding", "gzip");
+  }
+  const bool is_proxied = !options.proxy.host.empty();
   CO_TRY(std::string head, WriteHead(method, to.target, to.authority, headers, body.size()));
+  if (is_proxied && !to.is_tls) {
+    // The absolute form (RFC 9112 section 3.2.2).
+    head.insert(method.size() + 1, "http://" + to.authority);
+    if (!options.proxy.authorization.empty()) {
+      if (!IsFieldValue(options.proxy.authorization)) {
+        co_return Fail(Code::kInvalid, "the proxy's authorisation is no header value");
+      }
+      head.insert(head.size() - 2, "Proxy-Authorization: " + options.proxy.authorization + "\r\n");
+    }
+  }
   WireTarget target;
   target.host = to.host;
   target.port = to.port;
-  target.public_addresses_only = options.public_addresses_only;
+  target.addresses = options.addresses;
+  target.resolver = options.resolver;
+  target.proxy_host = options.proxy.host;
+  target.proxy_port = options.proxy.port;
+  target.proxy_authorization = options.proxy.authorization;
   if (to.is_tls) {
     if (options.tls) {
       target.tls = options.tls;

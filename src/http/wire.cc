@@ -1,6 +1,7 @@
 #include "http/wire.h"
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 #include "io/deadline.h"
 
@@ -8,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/write.hpp>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -20,27 +22,6 @@ namespace {
 using asio::ip::tcp;
 
 constexpr std::chrono::seconds kNextAddressAfter{10};
-
-bool IsPublicV4(const asio::ip::address_v4& address) {
-  struct Range {
-    uint32_t first;
-    int bits;
-  };
-  // RFC 6890 and its registry; 6to4 relays and multicast too.
-  constexpr Range kSpecial[] = {
-      {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
-      {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0586300, 24}, {0xc0a80000, 16},
-      {0xc6120000, 15}, {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 4},  {0xf0000000, 4},
-  };
-  const uint32_t number = address.to_uint();
-  return std::none_of(std::begin(kSpecial), std::end(kSpecial), [&](const Range& range) {
-    return (number >> (32 - range.bits)) == (range.first >> (32 - range.bits));
-  });
-}
-
-asio::ip::address_v4 V4At(const asio::ip::address_v6::bytes_type& bytes, size_t at) {
-  return asio::ip::address_v4({bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]});
-}
 
 io::Task<Result<void>> ConnectTo(tcp::socket& socket, tcp::endpoint endpoint) {
   auto [error] = co_await socket.async_connect(endpoint, io::kTuple);
@@ -134,53 +115,115 @@ PeerIdentity IdentityOf(Wire& wire) {
   return out;
 }
 
-bool IsPublicAddress(const asio::ip::address& address) {
-  if (address.is_v4()) return IsPublicV4(address.to_v4());
-  const asio::ip::address_v6 v6 = address.to_v6();
-  const auto bytes = v6.to_bytes();
-  if (v6.is_v4_mapped()) return IsPublicV4(V4At(bytes, 12));
-  const auto starts = [&](std::initializer_list<uint8_t> prefix) {
-    return std::equal(prefix.begin(), prefix.end(), bytes.begin());
-  };
-  if (starts({0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})) return IsPublicV4(V4At(bytes, 12));
-  if (starts({0x20, 0x02})) return IsPublicV4(V4At(bytes, 2));
-  // Only 2000::/3 is given out; of it, 2001::/23 is for protocols and 2001:db8::/32, 3fff::/20 for
-  // documents.
-  if ((bytes[0] & 0xe0) != 0x20) return false;
-  if (starts({0x20, 0x01}) && bytes[2] < 2) return false;
-  if (starts({0x20, 0x01, 0x0d, 0xb8})) return false;
-  return !(starts({0x3f, 0xff}) && bytes[2] < 0x10);
+namespace {
+
+constexpr size_t kMaxProxyAnswer = 16 * 1024;
+
+io::Task<Result<std::vector<asio::ip::address>>> ResolveHost(const WireTarget& target,
+                                                             std::string host) {
+  io::error_code is_no_address;
+  const auto literal = asio::ip::make_address(host, is_no_address);
+  if (!is_no_address) co_return std::vector<asio::ip::address>{literal};
+  if (target.resolver) co_return co_await target.resolver->Resolve(host);
+  tcp::resolver resolver(co_await asio::this_coro::executor);
+  auto [unresolved, found] = co_await resolver.async_resolve(
+      host, "0", asio::ip::resolver_base::numeric_service, io::kTuple);
+  if (unresolved) co_return Fail(io::FromSystem(unresolved, "resolving '" + host + "'"));
+  std::vector<asio::ip::address> out;
+  for (const auto& entry : found) out.push_back(entry.endpoint().address());
+  co_return out;
 }
 
-io::Task<Result<Wire>> ConnectWire(WireTarget target) {
-  const auto executor = co_await asio::this_coro::executor;
-  tcp::resolver resolver(executor);
-  auto [unresolved, found] =
-      co_await resolver.async_resolve(target.host, std::to_string(target.port),
-                                      asio::ip::resolver_base::numeric_service, io::kTuple);
-  if (unresolved) co_return Fail(io::FromSystem(unresolved, "resolving '" + target.host + "'"));
-  tcp::socket socket(executor);
-  Error last(Code::kUnavailable, "'" + target.host + "' has no address");
-  bool connected = false;
-  for (const auto& entry : found) {
-    if (target.public_addresses_only && !IsPublicAddress(entry.endpoint().address())) {
-      last = Error(Code::kDenied, "'" + target.host + "' is at " +
-                                      entry.endpoint().address().to_string() +
-                                      ", which is not a public address");
-      continue;
-    }
-    socket = tcp::socket(executor);
-    auto done = co_await io::WithDeadline(ConnectTo(socket, entry.endpoint()), kNextAddressAfter,
-                                          "connecting to '" + target.host + "'");
+// The addresses of the host that may be connected to, or kDenied when there are only others.
+Result<std::vector<asio::ip::address>> Allowed(const WireTarget& target,
+                                               const std::vector<asio::ip::address>& found) {
+  if (found.empty()) return Fail(Code::kUnavailable, "'" + target.host + "' has no address");
+  if (!target.addresses) return found;
+  std::vector<asio::ip::address> out;
+  for (const asio::ip::address& address : found) {
+    if (target.addresses->Allows(target.host, address)) out.push_back(address);
+  }
+  if (!out.empty()) return out;
+  return Fail(Code::kDenied, "'" + target.host + "' is at " + found.front().to_string() +
+                                 ", which is not a public address and not on the list of those "
+                                 "that may be asked");
+}
+
+io::Task<Result<tcp::socket>> ConnectFirst(std::string host, uint16_t port,
+                                           std::vector<asio::ip::address> addresses) {
+  tcp::socket socket(co_await asio::this_coro::executor);
+  Error last(Code::kUnavailable, "'" + host + "' has no address");
+  for (const asio::ip::address& address : addresses) {
+    socket = tcp::socket(socket.get_executor());
+    auto done = co_await io::WithDeadline(ConnectTo(socket, {address, port}), kNextAddressAfter,
+                                          "connecting to '" + host + "'");
     if (done) {
-      connected = true;
-      break;
+      io::error_code ignored;
+      socket.set_option(tcp::no_delay(true), ignored);
+      co_return socket;
     }
     last = std::move(done).error();
   }
-  if (!connected) co_return Fail(std::move(last));
+  co_return Fail(std::move(last));
+}
+
+io::Task<Result<void>> OpenTunnel(tcp::socket& socket, const WireTarget& target) {
+  const std::string host =
+      target.host.find(':') == std::string::npos ? target.host : "[" + target.host + "]";
+  const std::string authority = host + ":" + std::to_string(target.port);
+  std::string head = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
+  if (!target.proxy_authorization.empty()) {
+    head += "Proxy-Authorization: " + target.proxy_authorization + "\r\n";
+  }
+  head += "\r\n";
+  auto [unsent, put] = co_await asio::async_write(socket, asio::buffer(head), io::kTuple);
+  if (unsent) co_return Fail(io::FromSystem(unsent, "asking the proxy"));
+  // Byte by byte at its end, since what follows the answer is the other side's.
+  std::string answer;
+  while (!answer.ends_with("\r\n\r\n")) {
+    if (answer.size() >= kMaxProxyAnswer) {
+      co_return Fail(Code::kUnavailable, "the proxy's answer is no HTTP header");
+    }
+    char byte = 0;
+    auto [unread, got] = co_await socket.async_read_some(asio::buffer(&byte, 1), io::kTuple);
+    if (unread) co_return Fail(io::FromSystem(unread, "reading the proxy's answer"));
+    answer += byte;
+  }
+  if (!answer.starts_with("HTTP/1.") || answer.size() < 13 || answer[8] != ' ' ||
+      answer[9] != '2') {
+    const std::string line(CutUtf8(ToValidUtf8(answer.substr(0, answer.find('\r'))), 100));
+    co_return Fail(Code::kUnavailable, "the proxy refuses " + authority + ": " + line);
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<tcp::socket>> ConnectTarget(const WireTarget& target) {
+  auto found = co_await ResolveHost(target, target.host);
+  if (target.proxy_host.empty()) {
+    if (!found) co_return Fail(std::move(found).error());
+    CO_TRY(std::vector<asio::ip::address> allowed, Allowed(target, *found));
+    co_return co_await ConnectFirst(target.host, target.port, std::move(allowed));
+  }
+  // The proxy chooses among the addresses: every one must do.
+  if (found && target.addresses) {
+    CO_TRY(const std::vector<asio::ip::address> allowed, Allowed(target, *found));
+    if (allowed.size() != found->size()) {
+      co_return Fail(Code::kDenied,
+                     "'" + target.host + "' is also at addresses that may not be asked");
+    }
+  }
+  CO_TRY(std::vector<asio::ip::address> proxy, co_await ResolveHost(target, target.proxy_host));
+  CO_TRY(tcp::socket socket,
+         co_await ConnectFirst(target.proxy_host, target.proxy_port, std::move(proxy)));
+  if (target.tls) CO_TRY_VOID(co_await OpenTunnel(socket, target));
+  co_return socket;
+}
+
+}  // namespace
+
+io::Task<Result<Wire>> ConnectWire(WireTarget target) {
+  CO_TRY(tcp::socket socket, co_await ConnectTarget(target));
   io::error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
   if (!target.tls) co_return Wire(Wire::Socket(std::move(socket)));
 
   Wire wire(Wire::Socket(std::move(socket)), target.tls);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "http/address_policy.h"
+#include "http/resolver.h"
 #include "io/asio.h"
 #include "io/tls.h"
 
@@ -84,15 +86,20 @@ struct WireTarget {
   std::string host;
   uint16_t port = 0;
   io::TlsContext tls;  // null: plain
-  bool public_addresses_only = false;
+  // Set: addresses that it does not allow are not connected to (kDenied when there is no other).
+  std::shared_ptr<const AddressPolicy> addresses;
+  std::shared_ptr<Resolver> resolver;  // null: the system's
+  // Set: connects to the proxy, and with TLS asks it for a tunnel (RFC 9110 section 9.3.6).
+  std::string proxy_host;
+  uint16_t proxy_port = 0;
+  std::string proxy_authorization;  // value of Proxy-Authorization; empty: none
 };
 // Resolves, connects to the first address that answers and does the TLS handshake with SNI and a
-// check of the name. No deadline of its own but for trying the next address.
+// check of the name. No deadline of its own but for trying the next address. With a proxy, which
+// resolves by itself, the addresses that we find for the host are checked all the same; a name that
+// only the proxy can resolve is the proxy's to judge.
 io::Task<Result<Wire>> ConnectWire(WireTarget target);
 io::Task<Result<Wire>> ConnectUnixWire(std::string path);
-
-// True for addresses of the public Internet.
-bool IsPublicAddress(const asio::ip::address& address);
 
 // RFC 9110 section 5: what a header field may hold.
 bool IsFieldName(std::string_view name);
