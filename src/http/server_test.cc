@@ -166,7 +166,7 @@ TEST_F(ServerTest, HeaderTooLong) {
 
 TEST_F(ServerTest, SlowClientsAreCut) {
   const auto server =
-      Listen(nullptr, {.header_timeout = 50ms, .body_timeout = 50ms, .idle_timeout = 50ms});
+      Listen(nullptr, {.header_timeout = 500ms, .body_timeout = 500ms, .idle_timeout = 500ms});
   EXPECT_THAT(Raw(server->port(), "GET /empty HT"), StartsWith("HTTP/1.1 408"));
   EXPECT_THAT(
       Raw(server->port(), "POST /describe HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"),

@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 
 namespace mailreeve {
 namespace {
@@ -43,6 +44,21 @@ class TestModule final : public relay::Module {
   int running = 0, most = 0;
 };
 
+// A free port that stays ours while nobody listens on it: from below those that the kernel gives to
+// connections that go out.
+uint16_t PortToKeep() {
+  std::random_device random;
+  asio::io_context context(1);
+  for (int tries = 0; tries < 1000; ++tries) {
+    const auto port = static_cast<uint16_t>(10000 + random() % 20000);
+    io::error_code error;
+    asio::ip::tcp::acceptor probe(context, asio::ip::tcp::v4());
+    probe.bind({asio::ip::address_v4::loopback(), port}, error);
+    if (!error) return port;
+  }
+  return 0;
+}
+
 class DeviceChannel : public testing::Test {
  public:
   DeviceChannel() {
@@ -63,7 +79,7 @@ class DeviceChannel : public testing::Test {
     gateway_options_.channel.backoff_max = 100ms;
     gateway_options_.channel.refused_wait = 50ms;
     gateway_options_.channel.session.close_timeout = 500ms;
-    gateway_options_.prove_timeout = 5s;
+    gateway_options_.prove_timeout = 30s;
   }
   ~DeviceChannel() override { std::filesystem::remove_all(folder_); }
 
@@ -183,7 +199,7 @@ class DeviceChannel : public testing::Test {
   registration::RegistrationOptions gateway_options_;
   relay::Caller admin_;
   TestModule module_;
-  uint16_t public_port_ = 0, channel_port_ = 0;
+  uint16_t public_port_ = PortToKeep(), channel_port_ = PortToKeep();
   std::unique_ptr<Platform> platform_;
 };
 
@@ -412,7 +428,7 @@ TEST_F(DeviceChannel, ManySlowRequestsAtOnce) {
   StartPlatform();
   struct Body {
     static io::Task<void> One(std::shared_ptr<relay::Module> module, int n, int* good, int* ended) {
-      auto answer = co_await module->Ask(CallOf("/wait", 50 + n % 7 * 20));
+      auto answer = co_await module->Ask(CallOf("/wait", 1000 + n % 7 * 20));
       if (answer) ++*good;
       ++*ended;
     }

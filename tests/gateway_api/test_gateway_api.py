@@ -160,7 +160,7 @@ def test_what_is_no_request_gets_json_too(client):
     for sent, status in ((b"GET / HTTP/1.1\r\n\r\n", 400), (b"nonsense\r\n\r\n", 400),
                          (b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
                          (b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431)):
-        with socket.create_connection(("127.0.0.1", client.port)) as plain, \
+        with socket.create_connection(("127.0.0.1", client.port), timeout=60) as plain, \
                 client.context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
             tls.sendall(sent)
             answer = b""

@@ -109,7 +109,7 @@ Result<void> Run(const std::string& folder, const std::string& console) {
   const modules::Registry registry({&source});
   enrich::Options enrich_options;
   enrich_options.timeout = enrich_options.health_timeout = enrich_options.trigger_timeout =
-      std::chrono::milliseconds(1500);
+      std::chrono::seconds(10);
   enrich_options.answer.max_bytes = 1024 * 1024;
   enrich::Enricher enricher(registry, scope, clock, *logger, enrich_options);
   api::Api api(*identity, enricher, clock, *logger, {.public_url = "http://response.example"});

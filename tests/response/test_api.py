@@ -1,7 +1,6 @@
 """The response API as callers meet it; conftest validates every answer against schema/openapi/response.json."""
 import json
 import socket
-import time
 
 import pytest
 
@@ -52,9 +51,7 @@ def modules_of_every_kind(response):
 
 def test_aggregates_name_every_module_that_failed(response):
     failing = modules_of_every_kind(response)
-    started = time.monotonic()
     status, answer = response.call("POST", "/iroh/iroh-enrich/observe/observables", DOMAIN)
-    assert time.monotonic() - started < 30
     assert status == 200
     assert {m["module"] for m in answer["data"]} == {"good", "partly"}
     assert {e["module"] for e in answer["errors"]} == failing | {"partly"}

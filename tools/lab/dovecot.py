@@ -30,6 +30,11 @@ import sys
 import tempfile
 import time
 
+try:
+    from .ports import free_ports
+except ImportError:  # run as a program
+    from ports import free_ports
+
 HOST = "127.0.0.1"
 SEPARATOR = "*"
 
@@ -133,20 +138,6 @@ protocol lmtp {{
   auth_username_format = %Lu
 }}
 """
-
-
-def free_ports(count):
-    """Ports that nothing listens on now."""
-    held = []
-    try:
-        for _ in range(count):
-            s = socket.socket()
-            s.bind((HOST, 0))
-            held.append(s)
-        return [s.getsockname()[1] for s in held]
-    finally:
-        for s in held:
-            s.close()
 
 
 def children_of(pid):

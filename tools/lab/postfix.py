@@ -31,15 +31,13 @@ import sys
 import tempfile
 import time
 
+try:
+    from .ports import free_ports
+except ImportError:  # run as a program
+    from ports import free_ports
+
 START_SECONDS = 60
 STOP_SECONDS = 20
-
-
-def free_port():
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def make_directory(prefix="mailreeve-postfix-", parent=None):
@@ -73,7 +71,7 @@ class Postfix:
                  transports=None, relayhost=None, extra_ports=None, extra=None, master_lines=(), hostname="mta.test", lmtp=None,
                  log_path=None):
         self.dir = pathlib.Path(dir).resolve()
-        self.smtp_port = smtp_port or free_port()
+        self.smtp_port = smtp_port or free_ports(1)[0]
         self.ports = [self.smtp_port]
         self.milters = list(milters)
         self.domains = list(domains)
@@ -87,7 +85,7 @@ class Postfix:
         self.relayhost = relayhost
         self.extra_ports = []
         for port, options in (extra_ports or {}).items():
-            port = int(port) or free_port()
+            port = int(port) or free_ports(1)[0]
             self.ports.append(port)
             self.extra_ports.append((port, dict(options)))
         self.extra = {key: str(value) for key, value in (extra or {}).items()}
@@ -187,6 +185,23 @@ class Postfix:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"mail is still queued after {seconds} s: {self.queue()[:3]}")
             time.sleep(0.1)
+
+    def wait_for_log(self, text, seconds=60):
+        """Waits until the log has the text: postlogd writes lines some time after they are sent to it."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{text!r} is not in the log after {seconds} s: {self.log_text()[-2000:]}")
+            time.sleep(0.1)
+
+    def delete(self, queue_id, seconds=60):
+        """Deletes one message from the queue; again while Postfix moves it from one part of the queue to another."""
+        deadline = time.monotonic() + seconds
+        while any(one["queue_id"] == queue_id for one in self.queue()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{queue_id} is still queued after {seconds} s")
+            subprocess.run(["postsuper", "-c", str(self.config_directory), "-d", queue_id], check=True, capture_output=True,
+                           timeout=60)
 
     def flush(self):
         """Tries deferred mail now."""

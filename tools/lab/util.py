@@ -11,27 +11,16 @@ import subprocess
 import time
 import urllib.parse
 
+from .ports import free_ports  # noqa: F401
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-
-
-def free_ports(count):
-    """Loopback ports that were free just now."""
-    held = []
-    for _ in range(count):
-        s = socket.socket()
-        s.bind(("127.0.0.1", 0))
-        held.append(s)
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
 
 
 class Ended(RuntimeError):
     """What is waited for can no longer come."""
 
 
-def wait_for(what, test, seconds=30, every=0.05):
+def wait_for(what, test, seconds=60, every=0.05):
     """Calls test() until it answers something true, and answers that; RuntimeError naming `what` after `seconds`."""
     end = time.monotonic() + seconds
     last = None
@@ -86,7 +75,7 @@ def start(command, log, stdout=None, privileged=False, env=None):
                                 stderr=err, start_new_session=True, cwd="/", env=env, **extra)
 
 
-def stop(process, seconds=10):
+def stop(process, seconds=60):
     """Asks a process to end; kills it when it does not."""
     if process is None or process.poll() is not None:
         return

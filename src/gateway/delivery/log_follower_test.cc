@@ -119,7 +119,7 @@ class LogFollowerTest : public testing::Test {
     io::Scope scope(context.get_executor(), logger_);
     LogFollower follower(options_, store_, pool, clock_, logger_);
     scope.Spawn("follow", follower.Run());
-    const auto end = std::chrono::steady_clock::now() + 30s;
+    const auto end = std::chrono::steady_clock::now() + 120s;
     while (!done(follower) && std::chrono::steady_clock::now() < end) context.run_one_for(10ms);
     EXPECT_TRUE(done(follower)) << "hangs";
     counters_ = follower.counters();

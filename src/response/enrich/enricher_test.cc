@@ -149,7 +149,7 @@ TEST_F(EnricherTest, AsksAtMostSoManyAtOnceAndAllOfThem) {
     source
         .Add("m" + std::to_string(i), "m" + std::to_string(i),
              [](const relay::Call&) { return Parsed(R"({"data":{}})"); })
-        ->delay = std::chrono::milliseconds(1);
+        ->delay = std::chrono::milliseconds(100);
   }
   const auto answer = RunTask(Make({.concurrency = 4}).Enrich(Verb::kObserve, One(), {}, Me()));
   EXPECT_EQ(answer->at("data").as_array().size(), 20u);
