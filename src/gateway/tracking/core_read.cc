@@ -168,6 +168,10 @@ Result<mail::MessageRecord> StoreCore::Load(const Units& units, mail::Mid mid) c
       const auto places = segment.Places(i);
       if (!places) {
         health_.Unreadable(segment.info().id, i, block.rows, places.error());
+        // A disk that fails for a moment is no damage: whoever asks may ask again.
+        if (places.error().code != Code::kCorrupt) {
+          return Fail(Error(places.error()).Note("MID " + std::to_string(mid)));
+        }
         damage = places.error().ToString();
         continue;
       }

@@ -3,6 +3,7 @@
 #include "gateway/tracking/fingerprints.h"
 #include "gateway/tracking/observables_of.h"
 #include "gateway/tracking/test_records.h"
+#include "io/sim_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -303,6 +304,44 @@ TEST_F(CoreTest, ADamagedBlockIsToldAndTheRestAnswered) {
   EXPECT_EQ(report->damaged[0].file, segments[1]);
   // Events of a message that cannot be read are not lost.
   EXPECT_TRUE(AppendEvent(7, EventKind::kDelivered, "x"));
+}
+
+// The disk fails at every read of an append in turn: the event is refused for now or taken once.
+TEST_F(CoreTest, AReadErrorDoublesNoEvent) {
+  io::SimFiles files(1);
+  CoreOptions options{.seal_records = 5, .compact_records = 1000000, .compact_segments = 100};
+  options.dir = "/store";
+  core_ = *Core::Open(options, files, logger_, clock_);
+  AppendUpTo(1, 4);
+  ASSERT_TRUE(AppendEvent(2, EventKind::kDelivered, "with the record"));
+  Append(RecordOf(5));
+  MaintainAll();
+  AppendUpTo(6, 9);
+  ASSERT_TRUE(AppendEvent(2, EventKind::kBounced, "later"));
+  Append(RecordOf(10));
+  MaintainAll();
+  ASSERT_EQ(files.Paths().size() > 3, true);
+  AppendUpTo(11, 12);
+  const size_t events = core_->Get(2)->events.size();
+  size_t refused = 0;
+  for (const char* key : {"with the record", "later"}) {
+    for (uint64_t at = 0;; ++at) {
+      files.FailAt(files.operations() + at, io::SimFiles::Fault::kReadError);
+      const auto done = AppendEvent(2, EventKind::kDelivered, key);
+      const bool hit = files.faults_met() > 0;
+      files.ClearFaults();
+      if (!done) {
+        EXPECT_EQ(done.error().code, Code::kUnavailable) << done.error().ToString();
+        ++refused;
+      }
+      const auto record = core_->Get(2);
+      ASSERT_TRUE(record) << record.error().ToString();
+      ASSERT_EQ(record->events.size(), events) << key << ", read " << at;
+      if (!hit) break;
+    }
+  }
+  EXPECT_GE(refused, 2u) << "no read failed: nothing was tested";
+  core_.reset();
 }
 
 TEST_F(CoreTest, ASegmentRemovedByHandIsMissed) {

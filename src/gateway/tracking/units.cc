@@ -24,7 +24,8 @@ Result<void> Units::AddLaterEvents(mail::MessageRecord& record, uint64_t journal
     auto events = segment->LaterEventsOf(record.mid);
     if (events) {
       add(*std::move(events));
-    } else {
+    } else if (result || result.error().code == Code::kCorrupt) {
+      // Of several the one that a second try may mend.
       result = Fail(std::move(events).error());
     }
   }
