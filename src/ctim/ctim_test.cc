@@ -9,6 +9,12 @@ namespace {
 
 using observable::Type;
 
+constexpr auto kMade = [] {
+  ValidateOptions out;
+  out.stored = out.strict = true;
+  return out;
+}();
+
 Sighting Sample() {
   Sighting out;
   out.id = TransientId("sighting", "gw|52");
@@ -27,15 +33,16 @@ Sighting Sample() {
 }
 
 TEST(Ctim, WhatWeMakeIsValid) {
-  auto checked = ValidateSighting(ToJson(Sample()));
+  auto checked = Check("sighting", ToJson(Sample()), kMade);
   EXPECT_TRUE(checked) << checked.error().ToString();
   Verdict verdict{
       Disposition::kMalicious, {Type::kSha256, std::string(64, 'a')}, {Time(), std::nullopt}};
-  EXPECT_TRUE(ValidateVerdict(ToJson(verdict)));
+  EXPECT_TRUE(Check("verdict", ToJson(verdict), kMade));
   Judgement judgement;
   judgement.observable = verdict.observable;
   judgement.source = "gateway";
-  EXPECT_TRUE(ValidateJudgement(ToJson(judgement)));
+  judgement.id = TransientId("judgement", "1");
+  EXPECT_TRUE(Check("judgement", ToJson(judgement), kMade));
 }
 
 TEST(Ctim, TheCheckFindsWhatIsWrong) {
@@ -43,9 +50,9 @@ TEST(Ctim, TheCheckFindsWhatIsWrong) {
   const auto broken = [&good](auto change) {
     json::object bad = good;
     change(bad);
-    return !ValidateSighting(bad);
+    return !Check("sighting", bad, kMade);
   };
-  for (const char* key : {"type", "schema_version", "id", "observed_time", "confidence", "count"}) {
+  for (const char* key : {"type", "schema_version", "id", "observed_time"}) {
     EXPECT_TRUE(broken([key](json::object& bad) { bad.erase(key); })) << key;
   }
   EXPECT_TRUE(broken([](json::object& bad) { bad["status"] = "x"; }));
@@ -70,9 +77,9 @@ TEST(Ctim, TheCheckFindsWhatIsWrong) {
     bad["observed_time"].as_object()["end_time"] = "1999-01-01T00:00:00Z";
   }));
   json::object verdict = ToJson(Verdict{Disposition::kClean, {Type::kIp, "192.0.2.1"}, {}});
-  EXPECT_TRUE(ValidateVerdict(verdict));
+  EXPECT_TRUE(Check("verdict", verdict, kMade));
   verdict["disposition_name"] = "Malicious";
-  EXPECT_FALSE(ValidateVerdict(verdict));
+  EXPECT_FALSE(Check("verdict", verdict, kMade));
 }
 
 TEST(Ctim, IdsAreStableAndWellFormed) {
@@ -86,7 +93,7 @@ TEST(Ctim, IdsAreStableAndWellFormed) {
 TEST(Ctim, LongTextsAreCut) {
   Sighting sighting = Sample();
   sighting.title = std::string(1023, 'x') + "äää";
-  EXPECT_TRUE(ValidateSighting(ToJson(sighting)));
+  EXPECT_TRUE(Check("sighting", ToJson(sighting), kMade));
 }
 
 }  // namespace

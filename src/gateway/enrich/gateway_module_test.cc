@@ -164,7 +164,7 @@ TEST_F(GatewayModuleTest, ObserveTellsWhoWasHit) {
   const json::object& first = sightings.at("docs").at(0).as_object();
   EXPECT_EQ(first.at("title"), "MID 2 Soft Bounced: Your invoice") << "newest first";
   for (const auto& doc : sightings.at("docs").as_array()) {
-    auto checked = ctim::ValidateSighting(doc);
+    auto checked = ctim::Check("sighting", doc, {.stored = true, .strict = true});
     EXPECT_TRUE(checked) << checked.error().ToString();
   }
   EXPECT_EQ(json::Serialize(first.at("observables")),
@@ -293,7 +293,7 @@ TEST_F(GatewayModuleTest, DeliberatesOnlyWhatItJudged) {
   const json::object answer = Ask("/deliberate/observables",
                                   R"([{"type":"email_messageid","value":"<2@sender.example>"}])");
   const json::value& verdict = answer.at("data").at("verdicts").at("docs").at(0);
-  EXPECT_TRUE(ctim::ValidateVerdict(verdict));
+  EXPECT_TRUE(ctim::Check("verdict", verdict, {.strict = true}));
   EXPECT_EQ(verdict.at("disposition"), 2);
 }
 
