@@ -57,15 +57,27 @@ std::string Hash(HashKind kind, std::string_view bytes) {
 
 std::string Sha256(std::string_view bytes) { return Hash(HashKind::kSha256, bytes); }
 
-std::string HmacSha256(std::string_view key, std::string_view bytes) {
+namespace {
+
+std::string Hmac(const EVP_MD* algorithm, std::string_view key, std::string_view bytes) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   CHECK(key.size() <= static_cast<size_t>(INT32_MAX));
   // A null key means "go on with the last one" to HMAC.
-  CHECK(HMAC(EVP_sha256(), key.empty() ? "" : key.data(), static_cast<int>(key.size()),
+  CHECK(HMAC(algorithm, key.empty() ? "" : key.data(), static_cast<int>(key.size()),
              reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest,
              &size) != nullptr);
   return std::string(reinterpret_cast<const char*>(digest), size);
+}
+
+}  // namespace
+
+std::string HmacSha256(std::string_view key, std::string_view bytes) {
+  return Hmac(EVP_sha256(), key, bytes);
+}
+
+std::string HmacSha1(std::string_view key, std::string_view bytes) {
+  return Hmac(EVP_sha1(), key, bytes);
 }
 
 }  // namespace mailreeve::crypto

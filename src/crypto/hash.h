@@ -13,6 +13,7 @@ enum class HashKind { kSha256, kSha1, kMd5, kSha384, kSha512 };
 std::string Hash(HashKind kind, std::string_view bytes);
 std::string Sha256(std::string_view bytes);
 std::string HmacSha256(std::string_view key, std::string_view bytes);
+std::string HmacSha1(std::string_view key, std::string_view bytes);  // one-time codes only
 
 // For streams: Update any number of times, Finish once.
 class Hasher {

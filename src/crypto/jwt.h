@@ -35,4 +35,8 @@ class SigningKey {
   std::unique_ptr<Impl> impl_;
 };
 
+// The key id in the header of a token whose form is right, unverified; empty when it names none.
+// kUnauthenticated "jwt_decode_failed_exception".
+Result<std::string> KidOfJwt(std::string_view token);
+
 }  // namespace mailreeve::crypto

@@ -51,6 +51,39 @@ bool IsFinite(const value& v) {
   return true;
 }
 
+size_t MembersOf(const value& v) {
+  size_t count = 0;
+  if (v.is_array()) {
+    for (const value& item : v.get_array()) count += MembersOf(item);
+  } else if (v.is_object()) {
+    count = v.get_object().size();
+    for (const auto& item : v.get_object()) count += MembersOf(item.value());
+  }
+  return count;
+}
+
+// Members written in valid JSON text: each has one colon outside of strings. More of them than the
+// parsed value has means that keys came twice.
+size_t MembersWritten(std::string_view text) {
+  size_t count = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == ':') {
+      ++count;
+    }
+  }
+  return count;
+}
+
 void WritePretty(std::string& out, const value& v, size_t indent) {
   if (v.is_object() && !v.get_object().empty()) {
     out += "{\n";
@@ -109,6 +142,8 @@ Result<value> Parse(std::string_view text, const Limits& limits) {
   }
   value parsed = parser.release();
   if (!IsFinite(parsed)) return Fail(Code::kInvalid, "a number is out of range");
+  if (limits.refuse_duplicate_keys && MembersWritten(text) != MembersOf(parsed))
+    return Fail(Code::kInvalid, "a key is given twice in one object");
   return parsed;
 }
 

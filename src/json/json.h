@@ -20,10 +20,13 @@ using boost::json::value;
 struct Limits {
   size_t max_bytes = 16 * 1024 * 1024;
   size_t max_depth = 64;
+  // For what strangers send: readers differ in which of two equal keys they take, so that a check
+  // and what follows it may see different documents (RFC 8259 section 4).
+  bool refuse_duplicate_keys = false;
 };
 
-// kInvalid with the offset for bad JSON, invalid UTF-8, duplicate keys kept last; kLimited when
-// over a limit.
+// kInvalid with the offset for bad JSON, invalid UTF-8, lone surrogates, numbers out of range, and
+// duplicate keys when they are refused (else the last is kept); kLimited when over a limit.
 Result<value> Parse(std::string_view text, const Limits& limits = {});
 std::string Serialize(const value& json);
 std::string SerializePretty(const value& json);

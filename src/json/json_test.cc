@@ -78,6 +78,19 @@ TEST(JsonFields, Strings) {
   EXPECT_FALSE(OptionalString(from, "i", "other").has_value());
 }
 
+TEST(JsonParse, RefusesAKeyTwiceWhenAsked) {
+  const Limits strict{.refuse_duplicate_keys = true};
+  for (const char* text :
+       {R"({"a":1,"a":2})", R"([{"b":{"a":1,"c":0,"a":1}}])", R"({"a":1,"\u0061":2})"}) {
+    EXPECT_TRUE(Parse(text).has_value()) << text;
+    EXPECT_THAT(Parse(text, strict).error().message, HasSubstr("twice")) << text;
+  }
+  for (const char* text : {R"({"a":":","b:":{"a":"\\\":,"}})", R"([{"a":1},{"a":2}])", R"("a:b")",
+                           "{}", R"({"a":"\\","b":"x"})"}) {
+    EXPECT_TRUE(Parse(text, strict).has_value()) << text;
+  }
+}
+
 TEST(JsonFields, Integers) {
   const object from =
       Parse(R"({"i":-5,"whole":3.0,"half":3.5,"big":18446744073709551615,"s":"1"})")->get_object();

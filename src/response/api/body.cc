@@ -20,8 +20,9 @@ tl::expected<json::value, http::Response> ReadJsonBody(const http::Request& requ
     return tl::unexpected(
         ErrorResponse(415, "unsupported_media_type", "the body must be application/json", request));
   }
-  Result<json::value> body =
-      json::Parse(request.body, {.max_bytes = limits.max_bytes, .max_depth = limits.max_depth});
+  Result<json::value> body = json::Parse(request.body, {.max_bytes = limits.max_bytes,
+                                                        .max_depth = limits.max_depth,
+                                                        .refuse_duplicate_keys = true});
   if (!body) {
     return tl::unexpected(ErrorResponse(400, "invalid_request",
                                         "the body is no JSON: " + body.error().message, request));

@@ -17,7 +17,7 @@ struct BodyLimits {
 };
 
 // The body as JSON, or the answer that refuses it: 413 too long, 415 another type than JSON, 400 no
-// JSON.
+// JSON, too deep, a key twice in one object, a lone surrogate, a number beyond doubles.
 tl::expected<json::value, http::Response> ReadJsonBody(const http::Request& request,
                                                        const BodyLimits& limits);
 

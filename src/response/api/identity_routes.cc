@@ -125,7 +125,8 @@ Result<TokenRequest> ReadTokenRequest(const http::Request& request) {
   const std::string_view media = TrimSpace(type.substr(0, type.find(';')));
   if (AsciiEqualFold(media, "application/json")) {
     TRY(const json::value body,
-        json::Parse(request.body, {.max_bytes = 64 * 1024, .max_depth = 4}));
+        json::Parse(request.body,
+                    {.max_bytes = 64 * 1024, .max_depth = 4, .refuse_duplicate_keys = true}));
     TRY(const json::object* object, json::AsObject(body, ""));
     for (const auto& item : *object) {
       if (!item.value().is_string()) continue;
@@ -216,8 +217,8 @@ io::Task<http::Response> Api::Token(http::Request request) {
     co_return OAuthError(400, "unsupported_grant_type", "only client_credentials is served",
                          request);
   }
-  auto issued = co_await identity_.ClientToken(asked->client_id, asked->password, asked->scope,
-                                               OriginOf(request));
+  auto issued = co_await identity_.clients().Token(asked->client_id, asked->password, asked->scope,
+                                                   OriginOf(request));
   if (!issued) {
     switch (issued.error().code) {
       case Code::kUnauthenticated:
@@ -253,7 +254,8 @@ io::Task<http::Response> Api::SignIn(http::Request request) {
   const std::string user = fields.Required("user", 320);
   Secret password(fields.Required("password", 1024));
   if (!fields.ok()) co_return fields.Answer();
-  auto signed_in = co_await identity_.SignIn(user, std::move(password), OriginOf(request));
+  auto signed_in =
+      co_await identity_.sessions().SignIn(user, std::move(password), OriginOf(request));
   if (!signed_in && signed_in.error().code == Code::kUnauthenticated) {
     co_return ErrorResponse(401, "wrong_credentials", "Wrong user or password.", request);
   }
@@ -263,8 +265,8 @@ io::Task<http::Response> Api::SignIn(http::Request request) {
 
 io::Task<http::Response> Api::RefreshSignIn(http::Request request) {
   if (!IsFromConsole(request, options_.public_url)) co_return CrossSite(request);
-  auto signed_in =
-      co_await identity_.Refresh(Secret(CookieOf(request, kRefreshCookie)), OriginOf(request));
+  auto signed_in = co_await identity_.sessions().Refresh(Secret(CookieOf(request, kRefreshCookie)),
+                                                         OriginOf(request));
   if (!signed_in && signed_in.error().code == Code::kUnauthenticated) {
     http::Response response =
         ErrorResponse(401, "no_session", "There is no such session; sign in.", request);
@@ -277,8 +279,8 @@ io::Task<http::Response> Api::RefreshSignIn(http::Request request) {
 
 io::Task<http::Response> Api::SignOut(http::Request request) {
   if (!IsFromConsole(request, options_.public_url)) co_return CrossSite(request);
-  auto done =
-      co_await identity_.SignOut(Secret(CookieOf(request, kRefreshCookie)), OriginOf(request));
+  auto done = co_await identity_.sessions().SignOut(Secret(CookieOf(request, kRefreshCookie)),
+                                                    OriginOf(request));
   if (!done) co_return Failed(done.error(), request);
   http::Response response = http::Response::Empty(204);
   SetRefreshCookie(response, "", 0);
@@ -333,7 +335,7 @@ io::Task<http::Response> Api::WhoAmI(http::Request request, identity::Caller cal
 }
 
 io::Task<http::Response> Api::ListClients(http::Request request, identity::Caller caller) {
-  auto clients = co_await identity_.ListClients(std::move(caller));
+  auto clients = co_await identity_.clients().List(std::move(caller));
   if (!clients) co_return Failed(clients.error(), request);
   json::array out;
   for (const identity::Client& client : *clients) out.push_back(ToJson(client));
@@ -369,7 +371,7 @@ io::Task<http::Response> Api::MakeClient(http::Request request, identity::Caller
   }
   asked.availability = fields.Choice("availability", "org", {"user", "org"});
   if (!fields.ok()) co_return fields.Answer();
-  auto made = co_await identity_.MakeClient(caller, asked, OriginOf(request));
+  auto made = co_await identity_.clients().Make(caller, asked, OriginOf(request));
   if (!made && made.error().code == Code::kDenied)
     co_return MissingScopes(asked.scopes, caller, request);
   if (!made) co_return Failed(made.error(), request);
@@ -379,8 +381,8 @@ io::Task<http::Response> Api::MakeClient(http::Request request, identity::Caller
 }
 
 io::Task<http::Response> Api::DeleteClient(http::Request request, identity::Caller caller) {
-  auto done = co_await identity_.DeleteClient(std::move(caller), std::string(request.Param("id")),
-                                              OriginOf(request));
+  auto done = co_await identity_.clients().Delete(
+      std::move(caller), std::string(request.Param("id")), OriginOf(request));
   if (!done && done.error().code == Code::kNotFound) {
     co_return ErrorResponse(404, "client_not_found", "There is no such client.", request);
   }

@@ -36,6 +36,16 @@ Result<crypto::CertificateAuthority> LoadOrMakeServerAuthority(const std::string
   return made;
 }
 
+// Keys and withdrawn tokens, also those that a command of another process changed.
+io::Task<void> MaintainIdentity(identity::Identity& identity, log::Logger& logger,
+                                std::chrono::seconds interval) {
+  while (true) {
+    co_await io::Sleep(interval);
+    if (auto done = co_await identity.Maintain(); !done)
+      logger.Error("identity_maintenance_failed", {{"error", done.error().ToString()}});
+  }
+}
+
 }  // namespace
 
 // In order of making; they go the other way round.
@@ -75,6 +85,8 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   identity_options.database_path = folder + "/identity.db";
   identity_options.key_path = folder + "/token-key.pem";
   TRY(parts.identity, identity::Identity::Open(identity_options, clock, *parts.audit, logger));
+  parts.scope.Spawn("identity maintenance",
+                    MaintainIdentity(*parts.identity, logger, identity_options.reload_interval));
   TRY(parts.first_password,
       parts.identity->CreateFirstUser(options.first_user, options.first_user_email));
 
@@ -88,7 +100,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   exchange_options.channel_url = options.device_url;
   exchange_options.hub.version = options.version;
   exchange_options.organisation_name = [identity = parts.identity.get()](const std::string& id) {
-    return id == identity->organisation().id ? identity->organisation().name : std::string();
+    return identity->FindOrganisation(id).name;
   };
   const channel::SessionOptions session = exchange_options.hub.session;
   parts.exchange =

@@ -43,8 +43,8 @@ TEST_F(IdentityTest, KeepsNoSecretInDatabaseOrAuditLog) {
   const std::string password = FirstUser();
   const auto signed_in = SignIn("admin", password);
   const Caller admin = identity->Authenticate(signed_in->token.access_token).value();
-  const auto made = RunTask(
-      identity->MakeClient(admin, {.name = "x", .scopes = ScopeSet::Parse("inspect").value()}, {}));
+  const auto made = RunTask(identity->clients().Make(
+      admin, {.name = "x", .scopes = ScopeSet::Parse("inspect").value()}, {}));
   identity.reset();
   std::string everything;
   for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
@@ -189,7 +189,7 @@ class TokenIssuerTest : public testing::Test {
     claims[p + "oauth/kind"] = "access-token";
     claims[p + "scopes"] = json::array{"enrich:read"};
     change(claims);
-    return issuer.key().SignJwt(claims).value();
+    return keys->Signing()->SignJwt(claims).value();
   }
   std::string Why(const std::function<void(json::object&)>& change) {
     const auto caller = issuer.Check(Signed(change));
@@ -198,7 +198,8 @@ class TokenIssuerTest : public testing::Test {
   static crypto::SigningKey Key() { return *crypto::SigningKey::GenerateRsa(2048); }
 
   FakeClock clock{ParseTime("2026-03-01T10:00:00.000Z").value()};
-  TokenIssuer issuer{Key(), {}, clock};
+  std::shared_ptr<KeyRing> keys = KeyRing::Fixed(Key(), clock);
+  TokenIssuer issuer{keys, {}, clock};
 };
 
 TEST_F(TokenIssuerTest, ChecksEveryClaimThatItReliesOn) {
@@ -225,7 +226,7 @@ TEST_F(TokenIssuerTest, ChecksEveryClaimThatItReliesOn) {
               c["nbf"] = c["nbf"].as_int64() - 2 * 86400;
             }),
             "jwt_expired_via_max_jwt_lifetime");
-  const TokenIssuer other(Key(), {}, clock);
+  const TokenIssuer other(KeyRing::Fixed(Key(), clock), {}, clock);
   EXPECT_EQ(other.Check(Signed([](json::object&) {})).error().message, "jwt_public_key_not_found");
 }
 
@@ -233,27 +234,27 @@ TEST_F(IdentityTest, RefreshTurnsTheCookieOver) {
   const std::string password = FirstUser();
   const auto first = SignIn("admin", password);
   const std::string session = identity->Authenticate(first->token.access_token)->session_id;
-  const auto second = RunTask(identity->Refresh(first->refresh, {}));
+  const auto second = RunTask(identity->sessions().Refresh(first->refresh, {}));
   ASSERT_TRUE(second);
   EXPECT_NE(second->refresh.Reveal(), first->refresh.Reveal());
   // Two tabs at once: the older cookie still serves for a moment, without a new one.
-  const auto race = RunTask(identity->Refresh(first->refresh, {}));
+  const auto race = RunTask(identity->sessions().Refresh(first->refresh, {}));
   ASSERT_TRUE(race);
   EXPECT_TRUE(race->refresh.empty());
-  EXPECT_TRUE(RunTask(identity->Refresh(second->refresh, {})));
-  EXPECT_FALSE(RunTask(identity->Refresh(Secret(""), {})));
-  EXPECT_FALSE(RunTask(identity->Refresh(Secret(session + "."), {})));
-  EXPECT_FALSE(RunTask(identity->Refresh(Secret(session + ".guess"), {})));
-  EXPECT_FALSE(RunTask(identity->Refresh(Secret(std::string(1000, '.')), {})));
+  EXPECT_TRUE(RunTask(identity->sessions().Refresh(second->refresh, {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(Secret(""), {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(Secret(session + "."), {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(Secret(session + ".guess"), {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(Secret(std::string(1000, '.')), {})));
 }
 
 TEST_F(IdentityTest, AnOldCookieUsedLateEndsTheSession) {
   const std::string password = FirstUser();
   const auto first = SignIn("admin", password);
-  const auto second = RunTask(identity->Refresh(first->refresh, {}));
+  const auto second = RunTask(identity->sessions().Refresh(first->refresh, {}));
   clock.Advance(std::chrono::seconds(16));
-  EXPECT_FALSE(RunTask(identity->Refresh(first->refresh, {})));
-  EXPECT_FALSE(RunTask(identity->Refresh(second->refresh, {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(first->refresh, {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(second->refresh, {})));
   EXPECT_EQ(identity->Authenticate(second->token.access_token).error().message, "jwt_revoked");
   EXPECT_EQ(audit.entries.back().action, "session.revoke");
 }
@@ -262,12 +263,12 @@ TEST_F(IdentityTest, SessionsEnd) {
   const std::string password = FirstUser();
   const auto first = SignIn("admin", password);
   clock.Advance(options.session_life);
-  EXPECT_FALSE(RunTask(identity->Refresh(first->refresh, {})));
+  EXPECT_FALSE(RunTask(identity->sessions().Refresh(first->refresh, {})));
 
   const auto second = SignIn("admin", password);
   EXPECT_TRUE(identity->Authenticate(second->token.access_token));
-  EXPECT_TRUE(RunTask(identity->SignOut(second->refresh, {})));
-  EXPECT_TRUE(RunTask(identity->SignOut(second->refresh, {})));
+  EXPECT_TRUE(RunTask(identity->sessions().SignOut(second->refresh, {})));
+  EXPECT_TRUE(RunTask(identity->sessions().SignOut(second->refresh, {})));
   EXPECT_EQ(identity->Authenticate(second->token.access_token).error().message, "jwt_revoked");
   Open();  // remembered over a restart
   EXPECT_EQ(identity->Authenticate(second->token.access_token).error().message, "jwt_revoked");
@@ -275,12 +276,12 @@ TEST_F(IdentityTest, SessionsEnd) {
 
 TEST_F(IdentityTest, ClientsGetTokensWithTheirScopes) {
   const Caller admin = Admin();
-  const auto made = RunTask(identity->MakeClient(
+  const auto made = RunTask(identity->clients().Make(
       admin, {.name = "script", .scopes = ScopeSet::Parse("inspect:read enrich response").value()},
       {}));
   ASSERT_TRUE(made);
   EXPECT_EQ(made->client.id.rfind("client-", 0), 0u);
-  const auto issued = RunTask(identity->ClientToken(made->client.id, made->password, "", {}));
+  const auto issued = RunTask(identity->clients().Token(made->client.id, made->password, "", {}));
   ASSERT_TRUE(issued);
   EXPECT_EQ(issued->scopes.ToString(), "enrich inspect:read response");
   const Caller client = identity->Authenticate(issued->access_token).value();
@@ -289,21 +290,23 @@ TEST_F(IdentityTest, ClientsGetTokensWithTheirScopes) {
   EXPECT_EQ(client.grant, "client-creds");
   EXPECT_EQ(client.kind, "access-token");
 
+  EXPECT_EQ(RunTask(identity->clients().Token(made->client.id, made->password,
+                                              "enrich:read casebook", {}))
+                ->scopes.ToString(),
+            "enrich:read");
+  EXPECT_EQ(RunTask(identity->clients().Token(made->client.id, made->password, "casebook", {}))
+                .error()
+                .code,
+            Code::kInvalid);
   EXPECT_EQ(
-      RunTask(identity->ClientToken(made->client.id, made->password, "enrich:read casebook", {}))
-          ->scopes.ToString(),
-      "enrich:read");
-  EXPECT_EQ(
-      RunTask(identity->ClientToken(made->client.id, made->password, "casebook", {})).error().code,
-      Code::kInvalid);
-  EXPECT_EQ(RunTask(identity->ClientToken(made->client.id, Secret("wrong"), "", {})).error().code,
+      RunTask(identity->clients().Token(made->client.id, Secret("wrong"), "", {})).error().code,
+      Code::kUnauthenticated);
+  EXPECT_EQ(RunTask(identity->clients().Token("client-x", made->password, "", {})).error().code,
             Code::kUnauthenticated);
-  EXPECT_EQ(RunTask(identity->ClientToken("client-x", made->password, "", {})).error().code,
+  EXPECT_EQ(RunTask(identity->clients().Token("", Secret(""), "", {})).error().code,
             Code::kUnauthenticated);
-  EXPECT_EQ(RunTask(identity->ClientToken("", Secret(""), "", {})).error().code,
-            Code::kUnauthenticated);
-  ASSERT_EQ(RunTask(identity->ListClients(admin))->size(), 1u);
-  EXPECT_TRUE(RunTask(identity->ListClients(admin))->front().last_used);
+  ASSERT_EQ(RunTask(identity->clients().List(admin))->size(), 1u);
+  EXPECT_TRUE(RunTask(identity->clients().List(admin))->front().last_used);
 }
 
 TEST_F(IdentityTest, AClientNeverHasMoreThanItsMaker) {
@@ -313,27 +316,27 @@ TEST_F(IdentityTest, AClientNeverHasMoreThanItsMaker) {
   const Caller ann =
       identity->Authenticate(SignIn("ann", "password of ann")->token.access_token).value();
   const auto refused = RunTask(
-      identity->MakeClient(ann, {.name = "x", .scopes = ScopeSet::Parse("admin").value()}, {}));
+      identity->clients().Make(ann, {.name = "x", .scopes = ScopeSet::Parse("admin").value()}, {}));
   EXPECT_EQ(refused.error().code, Code::kDenied);
   EXPECT_EQ(audit.entries.back().result, "denied");
-  EXPECT_TRUE(RunTask(identity->MakeClient(
+  EXPECT_TRUE(RunTask(identity->clients().Make(
       ann, {.name = "x", .scopes = ScopeSet::Parse("inspect:read").value()}, {})));
 }
 
 TEST_F(IdentityTest, ADeletedClientIsOutAtOnce) {
   const Caller admin = Admin();
-  const auto made = RunTask(
-      identity->MakeClient(admin, {.name = "x", .scopes = ScopeSet::Parse("inspect").value()}, {}));
-  const auto issued = RunTask(identity->ClientToken(made->client.id, made->password, "", {}));
+  const auto made = RunTask(identity->clients().Make(
+      admin, {.name = "x", .scopes = ScopeSet::Parse("inspect").value()}, {}));
+  const auto issued = RunTask(identity->clients().Token(made->client.id, made->password, "", {}));
   Caller stranger = admin;
   stranger.org_id = "another organisation";
-  EXPECT_EQ(RunTask(identity->DeleteClient(stranger, made->client.id, {})).error().code,
+  EXPECT_EQ(RunTask(identity->clients().Delete(stranger, made->client.id, {})).error().code,
             Code::kNotFound);
-  EXPECT_TRUE(RunTask(identity->DeleteClient(admin, made->client.id, {})));
-  EXPECT_EQ(RunTask(identity->DeleteClient(admin, made->client.id, {})).error().code,
+  EXPECT_TRUE(RunTask(identity->clients().Delete(admin, made->client.id, {})));
+  EXPECT_EQ(RunTask(identity->clients().Delete(admin, made->client.id, {})).error().code,
             Code::kNotFound);
   EXPECT_EQ(identity->Authenticate(issued->access_token).error().message, "jwt_revoked");
-  EXPECT_FALSE(RunTask(identity->ClientToken(made->client.id, made->password, "", {})));
+  EXPECT_FALSE(RunTask(identity->clients().Token(made->client.id, made->password, "", {})));
 }
 
 // Nothing happens that cannot be put on record.
@@ -348,16 +351,17 @@ TEST_F(IdentityTest, FailsWhenTheAuditLogDoes) {
   } broken;
   auto other = Identity::Open(options, clock, broken, logger).value();
   const std::string password(other->CreateFirstUser("admin", "admin@example.org")->Reveal());
-  const auto signed_in = RunTask(other->SignIn("admin", Secret(password), {}));
+  const auto signed_in = RunTask(other->sessions().SignIn("admin", Secret(password), {}));
   const Caller admin = other->Authenticate(signed_in->token.access_token).value();
   broken.broken = true;
-  EXPECT_EQ(RunTask(other->SignIn("admin", Secret(password), {})).error().code, Code::kUnavailable);
-  EXPECT_EQ(RunTask(other->MakeClient(
+  EXPECT_EQ(RunTask(other->sessions().SignIn("admin", Secret(password), {})).error().code,
+            Code::kUnavailable);
+  EXPECT_EQ(RunTask(other->clients().Make(
                         admin, {.name = "x", .scopes = ScopeSet::Parse("inspect").value()}, {}))
                 .error()
                 .code,
             Code::kUnavailable);
-  EXPECT_TRUE(RunTask(other->ListClients(admin))->empty());
+  EXPECT_TRUE(RunTask(other->clients().List(admin))->empty());
 }
 
 TEST(RolesTest, AreOrdered) {

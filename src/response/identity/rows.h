@@ -1,12 +1,12 @@
 #pragma once
 
-#include "response/identity/identity.h"
+#include "response/identity/model.h"
 #include "sql/database.h"
 
 #include <string>
 #include <string_view>
 
-// What the parts of Identity (users, sessions, clients) share of the database's rows.
+// What the parts of identity (accounts, sessions, clients) share of the database's rows.
 namespace mailreeve::response::identity {
 
 // What stands in the database for a secret of at least 256 random bits: SHA-256, lower hex.

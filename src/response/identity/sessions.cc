@@ -1,9 +1,9 @@
-// Identity: signing in, and the sessions of people.
+#include "response/identity/sessions.h"
+
 #include "base/bytes.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "crypto/hash.h"
-#include "response/identity/identity.h"
 #include "response/identity/rows.h"
 
 #include <algorithm>
@@ -22,40 +22,40 @@ bool SplitCookie(std::string_view cookie, std::string& id, std::string& secret) 
 
 }  // namespace
 
-io::Task<Result<SignedIn>> Identity::SignIn(std::string user, Secret password, Origin origin) {
+io::Task<Result<SignedIn>> Sessions::SignIn(std::string user, Secret password, Origin origin) {
   const std::string login = LoginKey(user);
   if (login.empty() || login.size() > 320 || !IsValidUtf8(login) ||
       password.Reveal().size() > 1024) {
     co_return Fail(Code::kUnauthenticated, "wrong user or password");
   }
   // One spelling for the limit, whether they come by name or by address.
-  CO_TRY(std::optional<Found> found,
-         co_await database_pool_.Run([this, login] { return FindAccount(login); }));
+  CO_TRY(std::optional<Accounts::Found> found,
+         co_await core_.database_pool.Run([this, login] { return accounts_.Find(login); }));
   const std::string limited = found ? "user " + found->account.id : "login " + login;
-  if (!TakeTry(limited, origin.address)) {
-    logger_.Warn("sign_in_limited",
-                 {{"address", origin.address}, {"request_id", origin.request_id}});
+  if (!core_.tries.Take(limited, origin.address)) {
+    core_.logger.Warn("sign_in_limited",
+                      {{"address", origin.address}, {"request_id", origin.request_id}});
     co_return Fail(Code::kLimited, "too many failed tries; wait before the next one");
   }
-  const std::string hash = found ? found->password_hash : dummy_hash_;
-  CO_TRY(const bool right, co_await password_pool_.Run([hash, password]() -> Result<bool> {
+  const std::string hash = found ? found->password_hash : core_.dummy_hash;
+  CO_TRY(const bool right, co_await core_.password_pool.Run([hash, password]() -> Result<bool> {
     return crypto::VerifyPassword(password.Reveal(), hash);
   }));
   if (!found || !right || !found->account.enabled) {
     audit::Entry entry =
-        EntryOf(origin, "user.sign_in", "failure", "Sign-in with a wrong user or password.");
+        core_.EntryOf(origin, "user.sign_in", "failure", "Sign-in with a wrong user or password.");
     // What was typed as a name of nobody may be a password, so it is not kept.
     entry.actor = {"user", found ? found->account.id : "", found ? found->account.name : "unknown"};
     entry.object = {"user", found ? found->account.id : ""};
-    CO_TRY_VOID(co_await AppendAudit(std::move(entry)));
+    CO_TRY_VOID(co_await core_.AppendAudit(std::move(entry)));
     co_return Fail(Code::kUnauthenticated, "wrong user or password");
   }
-  GiveTryBack(limited, origin.address);
-  co_return co_await database_pool_.Run(
+  core_.tries.GiveBack(limited, origin.address);
+  co_return co_await core_.database_pool.Run(
       [this, account = found->account, origin] { return StartSession(account, origin); });
 }
 
-Result<IssuedToken> Identity::IssueSessionToken(const Account& account,
+Result<IssuedToken> Sessions::IssueSessionToken(const Account& account,
                                                 const std::string& session_id) {
   Caller caller;
   caller.user_id = account.id;
@@ -64,50 +64,50 @@ Result<IssuedToken> Identity::IssueSessionToken(const Account& account,
   caller.user_email = account.email;
   caller.role = RoleName(account.role);
   caller.org_id = account.org_id;
-  caller.org_name = organisation_.name;
+  caller.org_name = core_.FindOrganisation(account.org_id).name;
   caller.grant = "password";
   caller.kind = "session-token";
   caller.session_id = session_id;
   caller.scopes = caller.user_scopes = caller.oauth_scopes = ScopesOf(account.role);
-  return issuer_.Issue(caller);
+  return core_.issuer.Issue(caller);
 }
 
-Result<SignedIn> Identity::StartSession(const Account& account, const Origin& origin) {
-  const Time now = clock_.Now();
+Result<SignedIn> Sessions::StartSession(const Account& account, const Origin& origin) {
+  const Time now = core_.clock.Now();
   const std::string id = RandomUuid();
   const std::string secret = RandomToken(32);
   SignedIn out;
-  TRY_VOID(database_.Transaction([&]() -> Result<void> {
-    TRY(auto prune, database_.Prepare("DELETE FROM session WHERE expires_at < ?1"));
+  TRY_VOID(core_.database.Transaction([&]() -> Result<void> {
+    TRY(auto prune, core_.database.Prepare("DELETE FROM session WHERE expires_at < ?1"));
     TRY_VOID(prune.Bind(1, ToEpochMicros(now)).Run());
     TRY(auto insert,
-        database_.Prepare(
+        core_.database.Prepare(
             "INSERT INTO session (id, account_id, secret_hash, previous_hash, rotated_at, "
             "created_at, expires_at, address) VALUES (?1, ?2, ?3, '', ?4, ?4, ?5, ?6)"));
     TRY_VOID(insert.Bind(1, id)
                  .Bind(2, account.id)
                  .Bind(3, HashOfSecret(secret))
                  .Bind(4, ToEpochMicros(now))
-                 .Bind(5, ToEpochMicros(now + options_.session_life))
+                 .Bind(5, ToEpochMicros(now + core_.options.session_life))
                  .Bind(6, origin.address)
                  .Run());
-    TRY(auto touch, database_.Prepare("UPDATE account SET last_logged_at = ?2 WHERE id = ?1"));
+    TRY(auto touch, core_.database.Prepare("UPDATE account SET last_logged_at = ?2 WHERE id = ?1"));
     TRY_VOID(touch.Bind(1, account.id).Bind(2, ToEpochMicros(now)).Run());
     TRY(out.token, IssueSessionToken(account, id));
-    audit::Entry entry = EntryOf(origin, "user.sign_in", "success", "A user signed in.");
+    audit::Entry entry = core_.EntryOf(origin, "user.sign_in", "success", "A user signed in.");
     entry.actor = {"user", account.id, account.name};
     entry.object = {"session", id};
-    return Audit(std::move(entry));
+    return core_.Audit(std::move(entry));
   }));
   out.account = account;
   out.refresh = Secret(id + "." + secret);
-  out.refresh_life = options_.session_life;
+  out.refresh_life = core_.options.session_life;
   return out;
 }
 
-Result<std::optional<Identity::Session>> Identity::FindSession(const std::string& id) {
+Result<std::optional<Sessions::Session>> Sessions::FindSession(const std::string& id) {
   TRY(auto select,
-      database_.Prepare(
+      core_.database.Prepare(
           "SELECT " + std::string(kAccountColumns) +
           ", s.id, s.secret_hash, s.previous_hash, s.rotated_at, s.created_at, s.expires_at "
           "FROM session s JOIN account a ON a.id = s.account_id WHERE s.id = ?1"));
@@ -124,39 +124,39 @@ Result<std::optional<Identity::Session>> Identity::FindSession(const std::string
   return session;
 }
 
-io::Task<Result<SignedIn>> Identity::Refresh(Secret cookie, Origin origin) {
-  co_return co_await database_pool_.Run(
+io::Task<Result<SignedIn>> Sessions::Refresh(Secret cookie, Origin origin) {
+  co_return co_await core_.database_pool.Run(
       [this, cookie, origin] { return RefreshSession(std::string(cookie.Reveal()), origin); });
 }
 
-Result<SignedIn> Identity::RefreshSession(const std::string& cookie, const Origin& origin) {
+Result<SignedIn> Sessions::RefreshSession(const std::string& cookie, const Origin& origin) {
   const auto refuse = [] {
     return Fail(Code::kUnauthenticated, "there is no such session; sign in");
   };
   std::string id, secret;
   if (!SplitCookie(cookie, id, secret)) return refuse();
   TRY(const std::optional<Session> session, FindSession(id));
-  const Time now = clock_.Now();
+  const Time now = core_.clock.Now();
   if (!session || session->expires <= now || !session->account.enabled) return refuse();
   const std::string hash = HashOfSecret(secret);
   const bool current = ConstantTimeEqual(hash, session->secret_hash);
   if (!current) {
     if (session->previous_hash.empty() || !ConstantTimeEqual(hash, session->previous_hash))
       return refuse();
-    if (now - session->rotated > options_.rotation_grace) {
+    if (now - session->rotated > core_.options.rotation_grace) {
       // Somebody holds a copy of a cookie that was replaced: owner or thief, the session is not
       // safe any more.
-      audit::Entry entry = EntryOf(
+      audit::Entry entry = core_.EntryOf(
           origin, "session.revoke", "success",
           "A refresh cookie was used again after it had been replaced; the session was ended.");
       entry.actor = {"system", "mailreeve-response", "mailreeve-response"};
       entry.object = {"session", id};
       entry.details = {{"user", session->account.id}};
-      TRY_VOID(database_.Transaction([&]() -> Result<void> {
-        TRY(auto remove, database_.Prepare("DELETE FROM session WHERE id = ?1"));
+      TRY_VOID(core_.database.Transaction([&]() -> Result<void> {
+        TRY(auto remove, core_.database.Prepare("DELETE FROM session WHERE id = ?1"));
         TRY_VOID(remove.Bind(1, id).Run());
-        TRY_VOID(Revoke("session " + id));
-        return Audit(std::move(entry));
+        TRY_VOID(core_.Revoke("session " + id));
+        return core_.Audit(std::move(entry));
       }));
       return refuse();
     }
@@ -167,7 +167,7 @@ Result<SignedIn> Identity::RefreshSession(const std::string& cookie, const Origi
   TRY(out.token, IssueSessionToken(session->account, id));
   if (current) {
     const std::string next = RandomToken(32);
-    TRY(auto update, database_.Prepare(
+    TRY(auto update, core_.database.Prepare(
                          "UPDATE session SET secret_hash = ?2, previous_hash = ?3, rotated_at = ?4 "
                          "WHERE id = ?1"));
     TRY_VOID(update.Bind(1, id)
@@ -178,19 +178,19 @@ Result<SignedIn> Identity::RefreshSession(const std::string& cookie, const Origi
     out.refresh = Secret(id + "." + next);
   }
   audit::Entry entry =
-      EntryOf(origin, "token.issue", "success", "A session got a new access token.");
+      core_.EntryOf(origin, "token.issue", "success", "A session got a new access token.");
   entry.actor = {"user", out.account.id, out.account.name};
   entry.object = {"session", id};
-  TRY_VOID(Audit(std::move(entry)));
+  TRY_VOID(core_.Audit(std::move(entry)));
   return out;
 }
 
-io::Task<Result<void>> Identity::SignOut(Secret cookie, Origin origin) {
-  co_return co_await database_pool_.Run(
+io::Task<Result<void>> Sessions::SignOut(Secret cookie, Origin origin) {
+  co_return co_await core_.database_pool.Run(
       [this, cookie, origin] { return EndSession(std::string(cookie.Reveal()), origin); });
 }
 
-Result<void> Identity::EndSession(const std::string& cookie, const Origin& origin) {
+Result<void> Sessions::EndSession(const std::string& cookie, const Origin& origin) {
   std::string id, secret;
   if (!SplitCookie(cookie, id, secret)) return {};
   TRY(const std::optional<Session> session, FindSession(id));
@@ -199,14 +199,14 @@ Result<void> Identity::EndSession(const std::string& cookie, const Origin& origi
   if (!ConstantTimeEqual(hash, session->secret_hash) &&
       !ConstantTimeEqual(hash, session->previous_hash))
     return {};
-  audit::Entry entry = EntryOf(origin, "user.sign_out", "success", "A user signed out.");
+  audit::Entry entry = core_.EntryOf(origin, "user.sign_out", "success", "A user signed out.");
   entry.actor = {"user", session->account.id, session->account.name};
   entry.object = {"session", id};
-  return database_.Transaction([&]() -> Result<void> {
-    TRY(auto remove, database_.Prepare("DELETE FROM session WHERE id = ?1"));
+  return core_.database.Transaction([&]() -> Result<void> {
+    TRY(auto remove, core_.database.Prepare("DELETE FROM session WHERE id = ?1"));
     TRY_VOID(remove.Bind(1, id).Run());
-    TRY_VOID(Revoke("session " + id));
-    return Audit(std::move(entry));
+    TRY_VOID(core_.Revoke("session " + id));
+    return core_.Audit(std::move(entry));
   });
 }
 

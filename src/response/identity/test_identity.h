@@ -57,8 +57,8 @@ class IdentityWorld {
   }
   Result<SignedIn> SignIn(std::string user, std::string password,
                           std::string address = "192.0.2.1") {
-    return RunTask(
-        identity->SignIn(std::move(user), Secret(std::move(password)), {std::move(address), "r1"}));
+    return RunTask(identity->sessions().SignIn(std::move(user), Secret(std::move(password)),
+                                               {std::move(address), "r1"}));
   }
   Caller Admin() {
     const std::string password = FirstUser();

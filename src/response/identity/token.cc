@@ -1,9 +1,6 @@
 #include "response/identity/token.h"
 
 #include "base/random.h"
-#include "io/file.h"
-
-#include <sys/stat.h>
 
 namespace mailreeve::response::identity {
 namespace {
@@ -57,8 +54,9 @@ Result<ScopeSet> ScopesIn(const json::object& claims, std::string_view name) {
 
 }  // namespace
 
-TokenIssuer::TokenIssuer(crypto::SigningKey key, TokenOptions options, const Clock& clock)
-    : key_(std::move(key)), options_(std::move(options)), clock_(clock) {}
+TokenIssuer::TokenIssuer(std::shared_ptr<const KeyRing> keys, TokenOptions options,
+                         const Clock& clock)
+    : keys_(std::move(keys)), options_(std::move(options)), clock_(clock) {}
 
 Result<IssuedToken> TokenIssuer::Issue(const Caller& caller) const {
   const auto now = std::chrono::floor<std::chrono::seconds>(clock_.Now());
@@ -93,14 +91,18 @@ Result<IssuedToken> TokenIssuer::Issue(const Caller& caller) const {
     claims[Claim("oauth/client/name")] = caller.client_name;
   }
   if (!caller.session_id.empty()) claims["sid"] = caller.session_id;
-  TRY(std::string token, key_.SignJwt(claims));
+  TRY(std::string token, keys_->Signing()->SignJwt(claims));
   return IssuedToken{std::move(token), options_.life.count(), caller.scopes};
 }
 
 Result<Caller> TokenIssuer::Check(std::string_view token) const {
   if (token.size() > 64 * 1024)
     return Refuse("jwt_decode_failed_exception", "the token is too long");
-  TRY(const json::object claims, key_.VerifyJwt(token));
+  TRY(const std::string kid, crypto::KidOfJwt(token));
+  const auto key = keys_->Find(kid);
+  if (key == nullptr)
+    return Refuse("jwt_public_key_not_found", "the token's key is not known here");
+  TRY(const json::object claims, key->VerifyJwt(token));
   return FromClaims(claims);
 }
 
@@ -151,30 +153,6 @@ Result<Caller> TokenIssuer::FromClaims(const json::object& claims) const {
   caller.session_id = TextOf(claims, "sid");
   caller.token_id = TextOf(claims, "jti");
   return caller;
-}
-
-json::object TokenIssuer::Jwks() const {
-  json::object jwks;
-  jwks["keys"] = json::array{key_.PublicJwk()};
-  return jwks;
-}
-
-Result<crypto::SigningKey> LoadOrMakeSigningKey(const std::string& path, int bits) {
-  Result<std::string> pem = io::ReadFile(path, 64 * 1024);
-  if (!pem && pem.error().code == Code::kNotFound) {
-    TRY(crypto::SigningKey made, crypto::SigningKey::GenerateRsa(bits));
-    TRY_VOID(io::WriteFileAtomically(path, made.ToPem(), 0600));
-    return made;
-  }
-  if (!pem) return Fail(std::move(pem.error()).Note("reading the token signing key"));
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0 || (info.st_mode & 077) != 0) {
-    return Fail(Code::kDenied,
-                "the token signing key " + path + " may be read by others; chmod 600 it");
-  }
-  Result<crypto::SigningKey> key = crypto::SigningKey::FromPem(*pem);
-  if (!key) return Fail(Code::kCorrupt, path + ": not a private key: " + key.error().message);
-  return key;
 }
 
 }  // namespace mailreeve::response::identity

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/time.h"
-#include "crypto/jwt.h"
 #include "json/json.h"
+#include "response/identity/keys.h"
 #include "response/identity/roles.h"
 
 #include <memory>
@@ -46,7 +46,7 @@ struct IssuedToken {
 // Threads: safe. Ownership: borrows the clock.
 class TokenIssuer {
  public:
-  TokenIssuer(crypto::SigningKey key, TokenOptions options, const Clock& clock);
+  TokenIssuer(std::shared_ptr<const KeyRing> keys, TokenOptions options, const Clock& clock);
 
   // Fills token_id, issued, expires itself.
   Result<IssuedToken> Issue(const Caller& caller) const;
@@ -55,21 +55,14 @@ class TokenIssuer {
   // jwt_decode_failed_exception, jwt_valid_in_future, jwt_expired,
   // jwt_expired_via_max_jwt_lifetime, jwt_missing_field, jwt_custom_check_fail; the note says more.
   Result<Caller> Check(std::string_view token) const;
-  // {"keys":[…]}
-  json::object Jwks() const;
   const TokenOptions& options() const { return options_; }
-  const crypto::SigningKey& key() const { return key_; }
 
  private:
   Result<Caller> FromClaims(const json::object& claims) const;
 
-  crypto::SigningKey key_;
-  TokenOptions options_;
+  const std::shared_ptr<const KeyRing> keys_;
+  const TokenOptions options_;
   const Clock& clock_;
 };
-
-// Reads the private key at `path`, or makes one of `bits` and writes it there, mode 0600, when
-// there is no file. kDenied when others may read the file, kCorrupt when it is no key.
-Result<crypto::SigningKey> LoadOrMakeSigningKey(const std::string& path, int bits);
 
 }  // namespace mailreeve::response::identity
