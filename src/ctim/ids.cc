@@ -82,7 +82,8 @@ bool IsTransientId(std::string_view text) {
 
 std::optional<LongId> LongId::Parse(std::string_view text) {
   if (text.size() > kMaxIdBytes) return std::nullopt;
-  const bool web = text.starts_with("http://") || text.starts_with("https://");
+  const bool web =
+      AsciiEqualFold(text.substr(0, 7), "http://") || AsciiEqualFold(text.substr(0, 8), "https://");
   const size_t last = text.rfind('/');
   if (!web || last == std::string_view::npos) return std::nullopt;
   auto id = ShortId::Parse(text.substr(last + 1));

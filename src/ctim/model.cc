@@ -233,7 +233,7 @@ class ModelReader {
     static constexpr Simple kSimple[] = {
         {"string", Kind::kText, 0},     {"short", Kind::kText, 1024},
         {"medium", Kind::kText, 2048},  {"long", Kind::kText, 5000},
-        {"ref", Kind::kText, 2048},     {"uri", Kind::kUri, 2048},
+        {"ref", Kind::kRef, 2048},      {"uri", Kind::kUri, 2048},
         {"id", Kind::kId, 2048},        {"version", Kind::kVersion, 0},
         {"type", Kind::kTypeName, 0},   {"time", Kind::kTime, 0},
         {"integer", Kind::kInteger, 0}, {"number", Kind::kNumber, 0},

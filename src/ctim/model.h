@@ -29,6 +29,7 @@ struct Entity;
 
 enum class Kind {
   kText,      // at most `max_chars` code points
+  kRef,       // the same; names another entity
   kUri,       // the same, and a URI reference
   kId,        // short, long or transient id
   kVersion,   // word.word.word

@@ -306,6 +306,7 @@ class Checker {
   json::value Value(const Shape& shape, json::value& value, const Path& path) {
     switch (shape.kind) {
       case Kind::kText:
+      case Kind::kRef:
       case Kind::kUri:
       case Kind::kId:
       case Kind::kOpenWords:
