@@ -76,6 +76,8 @@ HistoryCommands AddHistoryCommands(CLI::App& track, Options& options, const Lang
       "check",
       say("Verifies every checksum of the tracking store; exit status 1 when it is damaged.",
           "校验跟踪存储的全部校验和；有损坏时退出状态为 1。"));
+  out.check->add_flag("--cancel", options.cancel,
+                      say("cancel the check that is under way", "取消正在进行的校验"));
   out.exported = track.add_subcommand(
       "export", say("Writes tracked messages as JSON lines, newest first; zstd for FILE.zst.",
                     "以 JSON 行导出已跟踪的邮件，最新的在前；FILE.zst 用 zstd 压缩。"));
@@ -96,13 +98,22 @@ HistoryCommands AddHistoryCommands(CLI::App& track, Options& options, const Lang
           "that it can be run again.",
           "导入 export 的输出（纯文本或 zstd）；已有的保持不变，因此可重复执行。"));
   out.imported
-      ->add_option("file", options.history_file,
-                   say("file, - for standard input", "文件，- 为标准输入"))
+      ->add_option("file", options.history_files,
+                   say("files, - for standard input", "文件，- 为标准输入"))
       ->required()
       ->type_name("FILE");
+  out.imported
+      ->add_option(
+          "--format", options.format,
+          say("what FILEs are: records (of export), or logs of postfix, rspamd or dovecot, "
+              "plain, gzip or zstd; log for any of the three in one. Of several files "
+              "rspamd's first, then the oldest",
+              "文件格式：records（export 的输出），或 postfix、rspamd、dovecot "
+              "的日志（纯文本、gzip 或 zstd）；log 表示三者混合。多个文件时先给 rspamd "
+              "的，其余最旧的在前"))
+      ->check(CLI::IsMember({"records", "log", "postfix", "rspamd", "dovecot"}));
   out.imported->add_flag("--postfix", options.postfix,
-                         say("FILE is a Postfix log, plain, gzip or zstd; the oldest file first",
-                             "FILE 为 Postfix 日志（纯文本、gzip 或 zstd）；最旧的文件先导入"));
+                         say("the same as --format postfix", "等同于 --format postfix"));
   return out;
 }
 
@@ -300,6 +311,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
     return app.exit(error, out, err) == 0 ? kExitDone : kExitUsage;
   }
 
+  if (options.postfix) options.format = "postfix";
   Session session(options, say, out, err);
   if (*status) return session.Status();
   if (*version) return session.Version();
@@ -309,7 +321,7 @@ int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
   if (*history.check) return session.CheckTracking();
   if (*history.exported) return session.ExportHistory();
   if (*history.imported) {
-    return options.postfix ? session.ImportPostfixLog() : session.ImportHistory();
+    return options.format == "records" ? session.ImportHistory() : session.ImportLog();
   }
   if (*track) return session.Track();
   if (*message) return session.Message();

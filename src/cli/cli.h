@@ -16,6 +16,7 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitUnreachable = 3;
 inline constexpr int kExitNotFound = 4;
 inline constexpr int kExitTimeout = 5;
+inline constexpr int kExitInterrupted = 130;  // as shells have it for Ctrl-C
 
 // Runs one command line. Results go to `out`, complaints to `err`. Blocks until done.
 int Run(int argc, const char* const* argv, std::ostream& out, std::ostream& err);

@@ -5,47 +5,95 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <iostream>
 #include <thread>
 
 namespace mailreeve::cli {
 namespace {
 
-constexpr size_t kMaxLineBytes = 60 * 1024 * 1024;  // below what the gateway takes in one request
-constexpr size_t kChunkBytes = 8 * 1024 * 1024;
-constexpr size_t kChunkLines = 500;
-constexpr size_t kLogChunkBytes = 1024 * 1024;
-constexpr size_t kMaxAnswerBytes = 256 * 1024 * 1024;
 constexpr size_t kMaxErrorsKept = 1000;
-constexpr auto kProgressEvery = std::chrono::seconds(5);
 constexpr auto kPollEvery = std::chrono::milliseconds(100);
 
-// Says how far a long command is, now and then.
-class Progress {
+// Ctrl-C and SIGTERM while it lives are only noted.
+class Interrupts {
  public:
-  bool Due() {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < kProgressEvery) return false;
-    last_ = now;
-    return true;
+  Interrupts() {
+    noted = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int) { noted = 1; };
+    ::sigaction(SIGINT, &action, &old_interrupt_);
+    ::sigaction(SIGTERM, &action, &old_terminate_);
   }
+  Interrupts(const Interrupts&) = delete;
+  ~Interrupts() {
+    ::sigaction(SIGINT, &old_interrupt_, nullptr);
+    ::sigaction(SIGTERM, &old_terminate_, nullptr);
+  }
+  static bool Noted() { return noted != 0; }
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  static inline volatile std::sig_atomic_t noted = 0;
+  struct sigaction old_interrupt_ {
+  }, old_terminate_{};
 };
 
-uint64_t Number(const json::value& root, std::string_view path) {
+}  // namespace
+
+uint64_t NumberAt(const json::value& root, std::string_view path) {
   const json::value found = At(root, path);
   if (found.is_uint64()) return found.get_uint64();
   return found.is_int64() && found.get_int64() > 0 ? static_cast<uint64_t>(found.get_int64()) : 0;
 }
 
-}  // namespace
+bool Progress::Due() {
+  constexpr auto kEvery = std::chrono::seconds(5);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_ < kEvery) return false;
+  last_ = now;
+  return true;
+}
+
+std::optional<PartLimits> Session::ReadPartLimits(int& exit) {
+  const auto settings = Ask("GET", "/v1/settings", "", exit);
+  if (!settings) return std::nullopt;
+  const json::value values = At(*settings, "values");
+  const auto value = [&values](const char* name, size_t otherwise) {
+    const json::value* found = values.is_object() ? values.get_object().if_contains(name) : nullptr;
+    return found != nullptr && found->is_int64() && found->get_int64() > 0
+               ? static_cast<size_t>(found->get_int64())
+               : otherwise;
+  };
+  // An older gateway has no such settings.
+  return PartLimits{value("history.part_bytes", 1024 * 1024), value("history.max_lines", 500)};
+}
+
+int Session::CancelCheck() {
+  int exit = kExitDone;
+  const auto answer = Ask("DELETE", "/v1/tracking/check", "", exit);
+  if (!answer) return exit;
+  if (options_.json) {
+    Json(*answer);
+  } else {
+    err_ << say_("The check is being cancelled.\n", "正在取消校验。\n");
+  }
+  return kExitDone;
+}
 
 int Session::CheckTracking() {
+  if (options_.cancel) return CancelCheck();
+  const Interrupts interrupts;
   int exit = kExitDone;
   auto answer = Ask("POST", "/v1/tracking/check", "", exit);
   while (answer && At(*answer, "running") == json::value(true)) {
+    if (Interrupts::Noted()) {
+      // It may have ended by itself just now.
+      if (const int cancelled = CancelCheck();
+          cancelled != kExitDone && cancelled != kExitNotFound) {
+        return cancelled;
+      }
+      return kExitInterrupted;
+    }
     std::this_thread::sleep_for(kPollEvery);
     answer = Ask("GET", "/v1/tracking/check", "", exit);
   }
@@ -111,7 +159,7 @@ int Session::ExportHistory() {
     if (auto written = (*file)->Write(page->body); !written) return failed(written.error());
     messages += static_cast<uint64_t>(std::count(page->body.begin(), page->body.end(), '\n'));
     if (const auto coverage = json::Parse(page->headers.Get("Mailreeve-Coverage"))) {
-      unreadable = Number(*coverage, "records_unreadable");
+      unreadable = NumberAt(*coverage, "records_unreadable");
       why = TextOf(At(*coverage, "why"));
     }
     if (progress.Due()) err_ << messages << say_(" messages …\n", " 封邮件 …\n") << std::flush;
@@ -134,7 +182,9 @@ int Session::ExportHistory() {
 
 int Session::ImportHistory() {
   if (!options_.text.empty()) return Wrong(say_("import takes one file", "import 只接受一个文件"));
-  auto file = LineReader::Open(options_.history_file, std::cin, kMaxLineBytes);
+  if (options_.history_files.size() != 1)
+    return Wrong(say_("--format records takes one file", "--format records 只接受一个文件"));
+  auto file = LineReader::Open(options_.history_files.front(), std::cin, kMaxLineBytes);
   if (!file) return Wrong(file.error().ToString());
 
   Progress progress;
@@ -143,6 +193,8 @@ int Session::ImportHistory() {
   std::string chunk;
   std::vector<uint64_t> numbers;  // of the lines of the chunk
   int exit = kExitDone;
+  const auto limits = ReadPartLimits(exit);
+  if (!limits) return exit;
   const auto send = [&]() -> bool {
     if (numbers.empty()) return true;
     const auto answer = Exchange("POST", "/v1/tracking/records", chunk, "application/x-ndjson",
@@ -154,12 +206,12 @@ int Session::ImportHistory() {
            << say_("; run the command again to go on.\n", " 行；再次执行该命令即可继续。\n");
       return false;
     }
-    added += Number(*parsed, "added");
-    present += Number(*parsed, "present");
+    added += NumberAt(*parsed, "added");
+    present += NumberAt(*parsed, "present");
     if (const json::value list = At(*parsed, "refused"); list.is_array()) {
       for (const json::value& one : list.get_array()) {
         ++refused;
-        const uint64_t at = Number(one, "line");
+        const uint64_t at = NumberAt(one, "line");
         const uint64_t line = at >= 1 && at <= numbers.size() ? numbers[at - 1] : 0;
         if (errors.size() >= kMaxErrorsKept) continue;
         const std::string error = TextOf(At(one, "error"));
@@ -191,7 +243,7 @@ int Session::ImportHistory() {
       break;
     }
     if (line->value().empty()) continue;
-    if ((numbers.size() == kChunkLines || chunk.size() + line->value().size() > kChunkBytes) &&
+    if ((numbers.size() == limits->lines || chunk.size() + line->value().size() > limits->bytes) &&
         !send()) {
       return exit;
     }
@@ -206,49 +258,6 @@ int Session::ImportHistory() {
          << say_(", refused ", "，拒绝 ") << refused << "\n";
   }
   return exit != kExitDone ? exit : refused > 0 ? kExitFailed : kExitDone;
-}
-
-int Session::ImportPostfixLog() {
-  if (!options_.text.empty()) {
-    return Wrong(say_("import takes one file", "import 只接受一个文件"));
-  }
-  auto file = LineReader::Open(options_.history_file, std::cin, kMaxLineBytes);
-  if (!file) return Wrong(file.error().ToString());
-  Progress progress;
-  std::string session, chunk;
-  uint64_t added = 0, present = 0, lines = 0, used = 0;
-  int exit = kExitDone;
-  for (bool last = false; !last;) {
-    auto line = (*file)->Next();
-    last = !line || !*line;
-    if (!last) chunk += **line + "\n";
-    if (!last && chunk.size() < kLogChunkBytes) continue;
-    const auto answer =
-        Exchange("POST", "/v1/tracking/postfix-log?session=" + session + (last ? "&last=true" : ""),
-                 chunk, "text/plain", kMaxAnswerBytes, exit);
-    if (!answer) return exit;
-    const auto parsed = json::Parse(answer->body);
-    if (!parsed) return kExitFailed;
-    session = TextOf(At(*parsed, "session"));
-    added += Number(*parsed, "added");
-    present += Number(*parsed, "present");
-    lines = Number(*parsed, "lines");
-    used = Number(*parsed, "used");
-    chunk.clear();
-    if (progress.Due()) err_ << say_("line ", "第 ") << lines << say_(" …\n", " 行 …\n");
-    if (!line) {
-      err_ << "mailreeve: " << TerminalText(line.error().ToString()) << "\n";
-      exit = kExitUsage;
-    }
-  }
-  if (options_.json) {
-    Json(json::object{{"added", added}, {"present", present}, {"lines", lines}, {"used", used}});
-  } else {
-    out_ << say_("Added ", "新增 ") << added << say_(", there already ", "，已有 ") << present
-         << say_("; lines read ", "；读取行数 ") << lines << say_(", used ", "，采用 ") << used
-         << "\n";
-  }
-  return exit;
 }
 
 }  // namespace mailreeve::cli

@@ -4,6 +4,7 @@
 #include "http/message.h"
 #include "json/json.h"
 
+#include <chrono>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -48,16 +49,39 @@ struct Options {
   int top = 10;
   bool ascending = false;
 
-  std::string history_file = "-";
+  std::string history_file = "-";          // of an export
+  std::vector<std::string> history_files;  // of an import
+  std::string format = "records";
   bool postfix = false;
+  bool cancel = false;  // a check
 
   std::string shell;
+};
+
+inline constexpr size_t kMaxLineBytes =
+    60 * 1024 * 1024;  // below what the gateway takes in one request
+inline constexpr size_t kMaxAnswerBytes = 256 * 1024 * 1024;
+
+// How much of a file goes into one request.
+struct PartLimits {
+  size_t bytes = 0, lines = 0;
+};
+
+// Says how far a long command is, now and then.
+class Progress {
+ public:
+  bool Due();
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 // The value at "a.b.c", or null.
 json::value At(const json::value& root, std::string_view path);
 // A value as text that may go to a terminal; null is empty.
 std::string TextOf(const json::value& value);
+// 0 when there is no number.
+uint64_t NumberAt(const json::value& root, std::string_view path);
 // A secret from a file, or from a line of standard input when `path` is "-".
 Result<std::string> ReadSecret(const std::string& path);
 
@@ -73,9 +97,10 @@ class Session {
   int Version();
   int Track();
   int CheckTracking();
+  int CancelCheck();
   int ExportHistory();
   int ImportHistory();
-  int ImportPostfixLog();
+  int ImportLog();
   int Message();
   int ListUsers();
   int AddUser();
@@ -94,6 +119,8 @@ class Session {
   std::optional<http::Response> Exchange(const std::string& method, const std::string& target,
                                          const std::string& body, const std::string& content_type,
                                          size_t max_answer_bytes, int& exit);
+  // Of the gateway's settings. Empty as for Ask.
+  std::optional<PartLimits> ReadPartLimits(int& exit);
   // Asks the gateway in JSON. Empty when it failed: the complaint is written and `exit` set.
   std::optional<json::value> Ask(const std::string& method, const std::string& target,
                                  const std::string& body, int& exit);

@@ -1,13 +1,21 @@
 """History from one gateway to another: export, import, check."""
+import datetime
 import gzip
+import http.server
 import json
 import os
 import pathlib
+import shutil
+import signal
+import socketserver
+import subprocess
 import tempfile
+import threading
 
 import pytest
 
-from lab.mailreeve import Gateway
+from lab import util
+from lab.mailreeve import Gateway, program
 from lab.stack import Stack
 from test_gateway import check_document, mail
 
@@ -118,6 +126,112 @@ def test_postfix_log(stack):
             gateway.stop()
     # The gateway that tracked the mail has it already.
     assert imported(stack.gateway, "--postfix", str(stack.gateway.mta_log))[1]["present"] == 12
+
+
+RSPAMD_LINE = ("2026-11-24 13:00:18 #18164(normal) <082fc4>; task; rspamd_task_write_log: id: <Two@bad.example>, qid: "
+               "<4A5B6C7D8F>, ip: 192.0.2.9, user: bob, from: <spam@bad.example>, (default: S (reject): [15.00/15.00] "
+               "[GTUBE(0.00){}]), len: 165, time: 0.663ms, dns req: 0, digest: <277d773fc706318f4aba4bca56bc1757>, rcpts: "
+               "<u@corp.example,v@corp.example>, mime_rcpts: <u@corp.example>\n")
+
+
+def test_logs_of_several_programs(stack):
+    """What Postfix, Dovecot and rspamd say of the same mail comes together."""
+    known = searched(stack.gateway)[1]
+    rows = [{"message-id": m["message_id"].strip("<>"), "action": "add header", "score": 7.5, "required_score": 15, "symbols": {"A": {"score": 7.5}},
+             "sender_smtp": m["sender"], "sender_mime": m["sender"], "rcpt_smtp": [r["address"] for r in m["recipients"]],
+             "rcpt_mime": [m["recipients"][0]["address"]], "user": "unknown", "subject": m["subject"], "size": 1, "ip": "127.0.0.1",
+             "unix_time": datetime.datetime.fromisoformat(m["received"].replace("Z", "+00:00")).timestamp()} for m in known]
+    with tempfile.TemporaryDirectory(prefix="mailreeve-history-") as folder:
+        os.chmod(folder, 0o755)
+        folder = pathlib.Path(folder)
+        history, own = folder / "history.json", folder / "rspamd.log"
+        history.write_text(json.dumps({"version": 2, "rows": rows}, indent=1))
+        own.write_text(RSPAMD_LINE)
+        dovecot = pathlib.Path(stack.dovecot.describe()["dir"]) / "dovecot.log"
+        gateway = Gateway(folder / "gateway", "gateway-4", settings={
+            "mail.internal_domains": [stack.domain], "history.max_lines": 5, "history.part_bytes": 65536})
+        try:
+            gateway.start()
+            files = [str(history), str(own), str(stack.gateway.mta_log)]
+            answer = imported(gateway, "--format", "log", *files)[1]
+            assert (answer["added"], answer["present"], answer["unmatched"]) == (13, 0, 0), answer
+            found = {m["message_id"]: m for m in searched(gateway)[1]}
+            for theirs in known:
+                ours = found[theirs["message_id"]]
+                assert ours["subject"] == theirs["subject"] and ours["queue_id"] == theirs["queue_id"]
+                assert [(v["engine"], v["disposition"]) for v in ours["verdicts"]] == [("rspamd", 3)]
+                assert {r["status"] for r in ours["recipients"]} == {"Delivered"}
+            assert json.loads(gateway.cli("--json", "track", "--queue-id", "4A5B6C7D8F").stdout)["messages"][0]["sender"] == "spam@bad.example"
+            # Again: all of it is there, and Dovecot tells of no delivery that Postfix did not.
+            assert imported(gateway, "--format", "log", *files)[1]["present"] == 13
+            answer = imported(gateway, "--format", "dovecot", str(dovecot))[1]
+            assert (answer["added"], answer["events"], answer["present"], answer["unmatched"]) == (0, 0, 24, 0), answer
+            assert gateway.cli("track", "import", "--format", "sendmail", str(own), check=False).returncode == 2
+            # A mail server whose deliveries are not known: Dovecot's are added, once.
+            gateway.stop()
+            shutil.rmtree(gateway.state / "tracking")
+            gateway.start()
+            assert imported(gateway, "--format", "rspamd", str(history))[1]["added"] == 12
+            for added, present in ((24, 0), (0, 24)):
+                answer = imported(gateway, "--format", "dovecot", str(dovecot))[1]
+                assert (answer["events"], answer["present"]) == (added, present), answer
+        finally:
+            gateway.stop()
+
+
+def test_check_is_cancelled(stack):
+    api = stack.gateway.api()
+    # Of a store this small it may have ended before: both answers are right, and another check works.
+    api.post("/v1/tracking/check")
+    status, answer = api.call("DELETE", "/v1/tracking/check")
+    assert status in (200, 404)
+    check_document("/v1/tracking/check", "delete", status, answer)
+    util.wait_for("the check to end", lambda: api.call("GET", "/v1/tracking/check")[1].get("running") is not True)
+    assert json.loads(stack.gateway.cli("--json", "track", "check").stdout)["records"] == 12
+    assert stack.gateway.cli("track", "check", "--cancel", check=False).returncode == 4
+
+
+class EndlessCheck(socketserver.ThreadingUnixStreamServer):
+    """Stands in for a gateway whose check takes long."""
+    daemon_threads = True
+
+    def __init__(self, path):
+        self.calls = []
+        super().__init__(path, EndlessCheckHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class EndlessCheckHandler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        self.server.calls.append(self.command)
+        body = b'{"running": true, "report": null}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_DELETE = answer
+
+    def log_message(self, *_):
+        pass
+
+
+def test_ctrl_c_cancels_the_check(tmp_path):
+    server = EndlessCheck(str(tmp_path / "admin.sock"))
+    command = subprocess.Popen([str(program("mailreeve")), "--socket", str(tmp_path / "admin.sock"), "track", "check"],
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        # From the first question on the command waits, and Ctrl-C is its own to handle.
+        util.wait_for("the first question", lambda: "GET" in server.calls)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=60)
+    finally:
+        command.kill()
+        server.shutdown()
+        server.server_close()
+    assert command.returncode == 130 and "cancelled" in said
+    assert server.calls[0] == "POST" and server.calls[-1] == "DELETE"
 
 
 def test_check(stack, other):

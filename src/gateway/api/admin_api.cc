@@ -32,9 +32,10 @@ AdminApi::AdminApi(AdminOptions options, relay::Module& module, tracking::Store&
   On("GET", "/v1/messages/{mid}/log", &AdminApi::MessageLog);
   On("POST", "/v1/tracking/check", &AdminApi::StartCheck);
   On("GET", "/v1/tracking/check", &AdminApi::Check);
+  On("DELETE", "/v1/tracking/check", &AdminApi::CancelCheck);
   On("GET", "/v1/tracking/records", &AdminApi::ExportRecords);
   On("POST", "/v1/tracking/records", &AdminApi::ImportRecords);
-  On("POST", "/v1/tracking/postfix-log", &AdminApi::ImportPostfixLog);
+  On("POST", "/v1/tracking/log", &AdminApi::ImportLog);
   On("GET", "/v1/device", &AdminApi::Device);
   On("POST", "/v1/device/registration", &AdminApi::Register);
   On("DELETE", "/v1/device/registration", &AdminApi::Deregister);

@@ -2,7 +2,7 @@
 
 #include "base/time.h"
 #include "gateway/delivery/log_follower.h"
-#include "gateway/history/postfix_history.h"
+#include "gateway/history/mail_history.h"
 #include "gateway/milter/milter.h"
 #include "gateway/pipeline/pipeline.h"
 #include "gateway/registration/registration.h"
@@ -16,6 +16,8 @@
 #include "relay/relay.h"
 #include "settings/settings.h"
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -32,8 +34,6 @@ struct AdminOptions {
   std::string version;
   std::string tracking_folder;  // what a check reads
   size_t max_page = 1000;
-  size_t max_export_bytes = 8 * 1024 * 1024;  // of one answer; a longer record comes alone
-  size_t max_import_lines = 500;              // of one request
   std::chrono::milliseconds deadline{30000};  // of a search
 };
 
@@ -62,9 +62,10 @@ class AdminApi {
   io::Task<http::Response> MessageLog(http::Request request);
   io::Task<http::Response> StartCheck(http::Request request);
   io::Task<http::Response> Check(http::Request request);
+  io::Task<http::Response> CancelCheck(http::Request request);
   io::Task<http::Response> ExportRecords(http::Request request);
   io::Task<http::Response> ImportRecords(http::Request request);
-  io::Task<http::Response> ImportPostfixLog(http::Request request);
+  io::Task<http::Response> ImportLog(http::Request request);
   io::Task<http::Response> Device(http::Request request);
   io::Task<http::Response> Register(http::Request request);
   io::Task<http::Response> Deregister(http::Request request);
@@ -97,11 +98,12 @@ class AdminApi {
   // One thread may be checking, the other reads and writes history.
   io::Pool history_pool_{"history", 2, 16};
   bool checking_ = false;
+  std::shared_ptr<std::atomic<bool>> stop_check_;         // of the check under way
   std::optional<Result<tracking::CheckReport>> checked_;  // the last check
   // The one import of a log under way, between its requests.
-  std::shared_ptr<history::PostfixHistory> postfix_;
-  uint64_t postfix_session_ = 0;
-  bool postfix_busy_ = false;
+  std::shared_ptr<history::MailHistory> log_;
+  uint64_t log_session_ = 0;
+  bool log_busy_ = false;
   http::Router router_;
 };
 

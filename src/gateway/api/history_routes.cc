@@ -12,9 +12,6 @@ namespace mailreeve::gateway::api {
 namespace {
 
 constexpr size_t kDefaultPage = 200;
-// Of one import: far below tracking.max_pending_searches, since a line that is there already costs
-// a read and the searches of others want room.
-constexpr size_t kTasks = 32;
 
 Result<tracking::Query> ExportQuery(const http::Request& request, size_t max_page) {
   tracking::Query out;
@@ -137,12 +134,18 @@ json::object ReportJson(const tracking::CheckReport& report) {
 }  // namespace
 
 io::Task<void> AdminApi::RunCheck() {
+  const auto stop = stop_check_ = std::make_shared<std::atomic<bool>>(false);
+  // Also when the gateway stops: it waits for the thread.
   struct Leave {
     bool& checking;
-    ~Leave() { checking = false; }
-  } leave{checking_};
-  checked_ = co_await history_pool_.Run([folder = options_.tracking_folder] {
-    return tracking::CheckStore(io::PosixFiles(), folder);
+    std::atomic<bool>& stop;
+    ~Leave() {
+      checking = false;
+      stop = true;
+    }
+  } leave{checking_, *stop};
+  checked_ = co_await history_pool_.Run([folder = options_.tracking_folder, stop] {
+    return tracking::CheckStore(io::PosixFiles(), folder, [stop] { return stop->load(); });
   });
 }
 
@@ -168,15 +171,22 @@ io::Task<http::Response> AdminApi::Check(http::Request) {
       200, json::object{{"running", false}, {"report", ReportJson(**checked_)}});
 }
 
+io::Task<http::Response> AdminApi::CancelCheck(http::Request) {
+  if (!checking_) co_return Failed(Error(Code::kNotFound, "no check is under way"));
+  if (stop_check_) *stop_check_ = true;
+  co_return http::Response::Json(200, json::object{{"running", true}, {"report", nullptr}});
+}
+
 io::Task<http::Response> AdminApi::ExportRecords(http::Request request) {
   auto query = ExportQuery(request, options_.max_page);
   if (!query) co_return Failed(query.error());
+  const auto max = static_cast<size_t>(settings_.Get()->Integer("history.answer_bytes"));
   for (;;) {
     auto page = co_await store_.Search(*query);
     if (!page) co_return Failed(page.error());
     const size_t found = page->records.size();
-    auto lines = co_await history_pool_.Run(
-        [records = std::move(page->records), max = options_.max_export_bytes]() -> Result<Lines> {
+    auto lines =
+        co_await history_pool_.Run([records = std::move(page->records), max]() -> Result<Lines> {
           return Write(records, max);
         });
     if (!lines) co_return Failed(lines.error());
@@ -195,16 +205,18 @@ io::Task<http::Response> AdminApi::ExportRecords(http::Request request) {
 
 io::Task<http::Response> AdminApi::ImportRecords(http::Request request) {
   const auto import = std::make_shared<Import>(scope_.executor());
+  const auto settings = settings_.Get();
   {
-    auto lines =
-        co_await history_pool_.Run([body = std::move(request.body),
-                                    max = options_.max_import_lines] { return Read(body, max); });
+    auto lines = co_await history_pool_.Run(
+        [body = std::move(request.body), max = static_cast<size_t>(settings->Integer(
+                                             "history.max_lines"))] { return Read(body, max); });
     if (!lines) co_return Failed(lines.error());
     import->lines = *std::move(lines);
   }
   import->results.resize(import->lines.size());
   // Side by side, so that one sync serves many.
-  for (size_t i = 0; i < std::min(kTasks, import->lines.size()); ++i) {
+  const auto tasks = static_cast<size_t>(settings->Integer("history.tasks"));
+  for (size_t i = 0; i < std::min(tasks, import->lines.size()); ++i) {
     ++import->open;
     scope_.Spawn("history import", TakeLines(import, store_));
   }

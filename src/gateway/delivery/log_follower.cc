@@ -26,23 +26,6 @@ std::string AddressKey(std::string_view address) {
   return AsciiLower(address);
 }
 
-std::optional<mail::EventKind> EventOf(EntryKind kind) {
-  switch (kind) {
-    case EntryKind::kDelivered:
-      return mail::EventKind::kDelivered;
-    case EntryKind::kDeferred:
-      return mail::EventKind::kDeferred;
-    case EntryKind::kBounced:
-      return mail::EventKind::kBounced;
-    case EntryKind::kDiscarded:
-      return mail::EventKind::kDiscarded;
-    case EntryKind::kReinjected:
-      return mail::EventKind::kReinjected;
-    default:
-      return std::nullopt;
-  }
-}
-
 // The recipient is still waiting, as far as the record knows.
 bool IsWaiting(const mail::MessageRecord& record, uint32_t rid) {
   bool waiting = true;

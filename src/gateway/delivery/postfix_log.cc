@@ -185,6 +185,29 @@ std::optional<Entry> ReadDelivery(std::string_view daemon, std::string_view rest
 
 }  // namespace
 
+std::optional<mail::EventKind> EventOf(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kDelivered:
+      return mail::EventKind::kDelivered;
+    case EntryKind::kDeferred:
+      return mail::EventKind::kDeferred;
+    case EntryKind::kBounced:
+      return mail::EventKind::kBounced;
+    case EntryKind::kExpired:
+      return mail::EventKind::kExpired;
+    case EntryKind::kDiscarded:
+      return mail::EventKind::kDiscarded;
+    case EntryKind::kReinjected:
+      return mail::EventKind::kReinjected;
+    case EntryKind::kBounceNotice:
+    case EntryKind::kDelayNotice:
+    case EntryKind::kSuccessNotice:
+    case EntryKind::kRemoved:
+      break;
+  }
+  return std::nullopt;
+}
+
 bool IsQueueId(std::string_view text) {
   if (text.size() >= 5 && text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) {
         return IsDigit(c) || (c >= 'A' && c <= 'F');

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "mail/message_record.h"
 
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,10 @@ enum class EntryKind : uint8_t {
   kSuccessNotice,  // a delivery status notification that was asked for
   kRemoved,        // out of the queue
 };
+
+// The event that a message's record gets of it; none for notices, which are mail of their own, and
+// for the end of the queueing.
+std::optional<mail::EventKind> EventOf(EntryKind kind);
 
 struct Entry {
   EntryKind kind = EntryKind::kDelivered;

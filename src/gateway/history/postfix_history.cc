@@ -1,7 +1,6 @@
 #include "gateway/history/postfix_history.h"
 
-#include "base/text.h"
-#include "observable/observable.h"
+#include "gateway/history/text.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,34 +11,6 @@ namespace {
 
 using delivery::Entry;
 using delivery::EntryKind;
-
-constexpr size_t kMaxText = 1000;
-
-std::string Text(std::string_view text) { return ToValidUtf8(CutUtf8(text, kMaxText)); }
-
-std::string Address(std::string_view text) {
-  auto canonical = observable::Canonical(observable::Type::kEmail, text);
-  return canonical ? *std::move(canonical) : Text(text);
-}
-
-std::optional<mail::EventKind> EventOf(EntryKind kind) {
-  switch (kind) {
-    case EntryKind::kDelivered:
-      return mail::EventKind::kDelivered;
-    case EntryKind::kDeferred:
-      return mail::EventKind::kDeferred;
-    case EntryKind::kBounced:
-      return mail::EventKind::kBounced;
-    case EntryKind::kExpired:
-      return mail::EventKind::kExpired;
-    case EntryKind::kDiscarded:
-      return mail::EventKind::kDiscarded;
-    case EntryKind::kReinjected:
-      return mail::EventKind::kReinjected;
-    default:
-      return std::nullopt;
-  }
-}
 
 // The value of "key=value" among fields that a comma and a space divide.
 std::optional<std::string_view> Value(std::string_view text, std::string_view key) {
@@ -160,7 +131,7 @@ std::optional<uint32_t> PostfixHistory::Rid(Open& open, const std::string& addre
 }
 
 void PostfixHistory::Append(Open& open, const Entry& entry, uint32_t rid, Time time) {
-  const auto kind = EventOf(entry.kind);
+  const auto kind = delivery::EventOf(entry.kind);
   auto& events = open.record.events;
   if (!kind || events.size() >= options_.max_events) return;
   mail::Event event;
@@ -197,7 +168,7 @@ void PostfixHistory::ReadDelivery(const Entry& entry, Time time) {
     }
     return;
   }
-  if (!EventOf(entry.kind)) return;  // a notice is mail of its own
+  if (!delivery::EventOf(entry.kind)) return;  // a notice is mail of its own
   const std::string& address =
       entry.original_recipient.empty() ? entry.recipient : entry.original_recipient;
   if (const auto rid = Rid(*open, address)) Append(*open, entry, *rid, time);

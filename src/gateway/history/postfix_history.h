@@ -45,6 +45,7 @@ class PostfixHistory {
   std::vector<mail::MessageRecord> Take() { return std::exchange(done_, {}); }
   // What is still in the queue counts as complete.
   void Finish();
+  size_t open() const { return open_.size(); }  // messages in the queue
   const PostfixCounts& counts() const { return counts_; }
 
  private:

@@ -279,8 +279,9 @@ Result<std::string> Segment::ReadCounters(uint64_t offset, size_t size) const {
   return bytes;
 }
 
-Result<std::vector<uint64_t>> Segment::Check() const {
+Result<std::vector<uint64_t>> Segment::Check(const std::function<bool()>& stop) const {
   std::vector<uint64_t> wrong;
+  const Error cancelled(Code::kCancelled, "the check was cancelled");
   for (const Section section :
        {Section::kBlockDirectory, Section::kIndexDirectory, Section::kFilter,
         Section::kSubjectTrigrams, Section::kOtherTrigrams, Section::kDictionaries,
@@ -290,6 +291,7 @@ Result<std::vector<uint64_t>> Segment::Check() const {
     if (!read) wrong.push_back(inside_->At(section).offset);
   }
   for (const BlockEntry& entry : inside_->blocks) {
+    if (stop && stop()) return Fail(cancelled);
     uint64_t offset = entry.offset;
     for (size_t i = 0; i < kFrames; ++i) {
       SEGMENT_TRY(const std::string bytes, inside_->Read(offset, entry.sizes[i]));
@@ -298,6 +300,7 @@ Result<std::vector<uint64_t>> Segment::Check() const {
     }
   }
   for (size_t page = 0; page < inside_->index.pages(); ++page) {
+    if (stop && stop()) return Fail(cancelled);
     const auto offset = [&] {
       return inside_->At(Section::kIndex).offset + inside_->index.page_offset(page);
     };

@@ -136,7 +136,8 @@ class Segment {
   Result<std::string> ReadCounters(uint64_t offset, size_t size) const;
 
   // Every checksum of the file: the offsets that are wrong.
-  Result<std::vector<uint64_t>> Check() const;
+  // kCancelled as soon as `stop` says so.
+  Result<std::vector<uint64_t>> Check(const std::function<bool()>& stop = {}) const;
   size_t memory_bytes() const;
 
  private:

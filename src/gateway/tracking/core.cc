@@ -286,7 +286,8 @@ mail::Mid StoreCore::Next(std::atomic<uint64_t>& next, const std::atomic<uint64_
   return id;
 }
 
-Result<CheckReport> CheckStore(io::Files& files, const std::string& dir) {
+Result<CheckReport> CheckStore(io::Files& files, const std::string& dir,
+                               const std::function<bool()>& stop) {
   CheckReport report;
   TRY(const auto names, files.List(dir));
   auto manifest = ReadManifest(files, dir);
@@ -316,7 +317,7 @@ Result<CheckReport> CheckStore(io::Files& files, const std::string& dir) {
     }
     report.bytes += (*opened)->info().file_bytes;
     report.records += (*opened)->info().rows;
-    TRY(const auto wrong, (*opened)->Check());
+    TRY(const auto wrong, (*opened)->Check(stop));
     for (const uint64_t offset : wrong) {
       report.damaged.push_back({name, offset, "its checksum is wrong"});
     }
@@ -324,6 +325,7 @@ Result<CheckReport> CheckStore(io::Files& files, const std::string& dir) {
   for (const auto& name : names) {
     const uint64_t sequence = segment::JournalSequence(name);
     if (sequence == 0 || (manifest && sequence < manifest->first_journal)) continue;
+    if (stop && stop()) return Fail(Code::kCancelled, "the check was cancelled");
     const auto file = files.Open(dir + "/" + name, io::OpenMode::kRead);
     if (!file) continue;  // sealed meanwhile
     ++report.files;

@@ -7,6 +7,7 @@
 #include "io/files.h"
 #include "log/log.h"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -120,6 +121,7 @@ struct CheckReport {
   std::vector<Damage> damaged;
   std::vector<std::string> missing;
 };
-Result<CheckReport> CheckStore(io::Files& files, const std::string& dir);
+Result<CheckReport> CheckStore(io::Files& files, const std::string& dir,
+                               const std::function<bool()>& stop = {});
 
 }  // namespace mailreeve::gateway::tracking

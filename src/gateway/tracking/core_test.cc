@@ -344,6 +344,26 @@ TEST_F(CoreTest, AReadErrorDoublesNoEvent) {
   core_.reset();
 }
 
+TEST_F(CoreTest, ACheckStopsWhenItIsToldTo) {
+  Open({.seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
+  AppendUpTo(1, 20);
+  MaintainAll();
+  const uint64_t records = CheckStore(io::PosixFiles(), dir_.path())->records;
+  EXPECT_EQ(records, 20u);
+  int asked = 0;
+  const auto all = CheckStore(io::PosixFiles(), dir_.path(), [&asked] { return ++asked < 0; });
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->records, records);
+  EXPECT_GE(asked, 5) << "asked too seldom to stop soon";
+  for (int at = 1; at <= asked; ++at) {
+    int now = 0;
+    const auto stopped =
+        CheckStore(io::PosixFiles(), dir_.path(), [&now, at] { return ++now == at; });
+    ASSERT_FALSE(stopped) << at;
+    EXPECT_EQ(stopped.error().code, Code::kCancelled);
+  }
+}
+
 TEST_F(CoreTest, ASegmentRemovedByHandIsMissed) {
   Open({.seal_records = 5, .compact_records = 1000000, .compact_segments = 100});
   AppendUpTo(1, 20);
