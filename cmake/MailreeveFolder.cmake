@@ -3,11 +3,12 @@
 # Makes the one target of a folder of src/: every *.cc in it but *_test.cc. Target name: the path with
 # slashes as underscores, prefixed mr_ (src/gateway/milter -> mr_gateway_milter). Every *_test.cc goes into one
 # GoogleTest binary <target>_test. DEPS names folders ("base gateway/milter"), LIBS outside targets.
-# TEST_DEPS are folders that only the tests use.
+# TEST_DEPS are folders that only the tests use. BOTH_DATABASES: the tests run a second time, on PostgreSQL
+# (sql/test_databases.h).
 #
 # Precompiled header: standard library, Asio, JSON (cmake/pch.h), built once and shared.
 function(mailreeve_folder)
-  cmake_parse_arguments(F "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(F "BOTH_DATABASES" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   file(RELATIVE_PATH room "${CMAKE_SOURCE_DIR}/src" "${CMAKE_CURRENT_SOURCE_DIR}")
   string(REPLACE "/" "_" name "${room}")
   set(target "mr_${name}")
@@ -42,6 +43,11 @@ function(mailreeve_folder)
       MAILREEVE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MAILREEVE_BUILD_DIR="${CMAKE_BINARY_DIR}")
     add_test(NAME ${room} COMMAND ${target}_test)
     set_tests_properties(${room} PROPERTIES TIMEOUT 300)
+    if(F_BOTH_DATABASES)
+      add_test(NAME ${room}/postgresql COMMAND ${target}_test)
+      set_tests_properties(${room}/postgresql PROPERTIES TIMEOUT 300
+        ENVIRONMENT "MAILREEVE_TEST_DATABASE=postgresql")
+    endif()
   endif()
 endfunction()
 

@@ -89,7 +89,7 @@ Result<void> Run(const std::string& folder, const std::string& console) {
   const auto logger = log::MakeLogger(folder + "/driver.log", log::Level::kInfo);
   TRY(const auto audit, audit::OpenFileLog(folder + "/audit.jsonl", clock));
   identity::Options options;
-  options.database_path = folder + "/identity.db";
+  options.database.path = folder + "/identity.db";
   options.key_path = folder + "/token-key.pem";
   options.password_cost = {.memory_kib = 1024, .passes = 1, .lanes = 1};
   TRY(const auto identity, identity::Identity::Open(options, clock, *audit, *logger));

@@ -82,7 +82,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   TRY(parts.audit, audit::OpenFileLog(folder + "/audit.jsonl", clock));
 
   identity::Options identity_options = identity::FromSettings(*snapshot);
-  identity_options.database_path = folder + "/identity.db";
+  identity_options.database.path = folder + "/identity.db";
   identity_options.key_path = folder + "/token-key.pem";
   TRY(parts.identity, identity::Identity::Open(identity_options, clock, *parts.audit, logger));
   parts.scope.Spawn("identity maintenance",

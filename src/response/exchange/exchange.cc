@@ -447,6 +447,7 @@ tl::expected<Registered, RegistrationError> Exchange::RegisterNow(
   Registered registered;
   std::string known_device;
   const auto work = [&]() -> Result<void> {
+    kind = "temporarily_unavailable";
     auto token = store_.FindToken(hash);
     if (!token) {
       if (token.error().code != Code::kNotFound) return Fail(token.error());

@@ -3,6 +3,7 @@
 #include "io/event.h"
 #include "io/file.h"
 #include "response/exchange/routes.h"
+#include "sql/test_databases.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -21,7 +22,7 @@ class ExchangeTest : public testing::Test {
     options_.channel_url = "wss://response.test/device/v1/channel";
     options_.wrong_tokens = 3;
     options_.organisation_name = [](const std::string& id) { return "Org " + id; };
-    auto database = sql::Database::Open({.path = ":memory:"});
+    auto database = sql::Database::Open(database_.options());
     auto store = Store::Open(std::move(*database));
     EXPECT_TRUE(store) << store.error().ToString();
     exchange_ = std::make_unique<Exchange>(std::move(*store), enroller_, audit_, options_, clock_,
@@ -71,6 +72,7 @@ class ExchangeTest : public testing::Test {
     return nullptr;
   }
 
+  sql::TestDatabase database_;
   asio::io_context context_{1};
   log::NullLogger logger_;
   FakeClock clock_{SystemClock().Now()};
@@ -359,7 +361,8 @@ class FailingLog final : public audit::Log {
 
 TEST_F(ExchangeTest, WithoutAuditNothingIsDone) {
   FailingLog failing;
-  auto store = Store::Open(*sql::Database::Open({.path = ":memory:"}));
+  sql::TestDatabase database;
+  auto store = Store::Open(*sql::Database::Open(database.options()));
   Exchange exchange(std::move(*store), enroller_, failing, options_, clock_, logger_,
                     context_.get_executor());
   struct Body {

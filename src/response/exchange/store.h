@@ -5,6 +5,7 @@
 #include "sql/database.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,9 +54,9 @@ class Store {
  public:
   static Result<Store> Open(sql::Database database);  // applies the migrations
 
-  template <class F>
-  Result<void> Transaction(F work) {
-    return database_.Transaction(std::move(work));
+  // May run `work` several times: sql/database.h.
+  Result<void> Transaction(const std::function<Result<void>()>& work) {
+    return database_.Transaction(work);
   }
 
   Result<void> InsertDevice(const DeviceRow& device);

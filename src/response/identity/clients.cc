@@ -189,7 +189,7 @@ Result<MadeClient> Clients::Insert(const Caller& caller, const NewClient& asked,
                  .Bind(10, made.client.availability)
                  .Bind(11, ToEpochMicros(made.client.created))
                  .Run());
-    return core_.Audit(std::move(entry));
+    return core_.Audit(entry);
   }));
   return made;
 }
@@ -227,7 +227,7 @@ Result<void> Clients::Remove(const Caller& caller, const std::string& client_id,
     TRY(const int64_t removed, remove.Bind(1, client_id).Bind(2, caller.org_id).Run());
     if (removed == 0) return Fail(Code::kNotFound, "there is no such client");
     TRY_VOID(core_.Revoke("client " + client_id));
-    return core_.Audit(std::move(entry));
+    return core_.Audit(entry);
   });
 }
 

@@ -13,7 +13,7 @@ Result<std::unique_ptr<Identity>> Identity::Open(Options options, const Clock& c
                                                     .publish_ahead = options.key_publish_ahead,
                                                     .keep = options.token.max_life},
                                                    clock));
-  TRY(sql::Database database, sql::Database::Open({.path = options.database_path}));
+  TRY(sql::Database database, sql::Database::Open(options.database));
   TRY_VOID(database.Migrate("identity", sql::MigrationsOf("identity")));
   TRY(std::string dummy, crypto::HashPassword(RandomToken(18), options.password_cost));
   std::unique_ptr<Identity> identity(new Identity(std::move(options), clock, audit, logger,

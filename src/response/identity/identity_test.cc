@@ -46,7 +46,7 @@ TEST_F(IdentityTest, KeepsNoSecretInDatabaseOrAuditLog) {
   const auto made = RunTask(identity->clients().Make(
       admin, {.name = "x", .scopes = ScopeSet::Parse("inspect").value()}, {}));
   identity.reset();
-  std::string everything;
+  std::string everything = database.Contents();
   for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
     if (file.path().extension() == ".pem") continue;
     std::ifstream stream(file.path(), std::ios::binary);

@@ -4,6 +4,7 @@
 #include "crypto/password.h"
 #include "response/identity/token.h"
 #include "settings/settings.h"
+#include "sql/database.h"
 
 #include <chrono>
 #include <string>
@@ -12,7 +13,7 @@
 namespace mailreeve::response::identity {
 
 struct Options {
-  std::string database_path;  // shared with other components
+  sql::OpenOptions database;  // shared with other components
   std::string key_path;       // private key of the token issuer; never in the database
   int key_bits = 2048;        // of a key that has to be made
   std::chrono::seconds key_life{90 * 86400};  // then a new one is made; zero: only by command

@@ -156,7 +156,7 @@ Result<SignedIn> Sessions::RefreshSession(const std::string& cookie, const Origi
         TRY(auto remove, core_.database.Prepare("DELETE FROM session WHERE id = ?1"));
         TRY_VOID(remove.Bind(1, id).Run());
         TRY_VOID(core_.Revoke("session " + id));
-        return core_.Audit(std::move(entry));
+        return core_.Audit(entry);
       }));
       return refuse();
     }
@@ -206,7 +206,7 @@ Result<void> Sessions::EndSession(const std::string& cookie, const Origin& origi
     TRY(auto remove, core_.database.Prepare("DELETE FROM session WHERE id = ?1"));
     TRY_VOID(remove.Bind(1, id).Run());
     TRY_VOID(core_.Revoke("session " + id));
-    return core_.Audit(std::move(entry));
+    return core_.Audit(entry);
   });
 }
 

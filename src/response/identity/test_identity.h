@@ -1,6 +1,7 @@
 #pragma once
 
 #include "response/identity/identity.h"
+#include "sql/test_databases.h"
 
 #include <gtest/gtest.h>
 
@@ -41,7 +42,7 @@ T RunTask(io::Task<T> task) {
 class IdentityWorld {
  public:
   IdentityWorld() {
-    options.database_path = folder.path() + "/identity.db";
+    options.database = database.options();
     options.key_path = folder.path() + "/token-key.pem";
     options.password_cost = {.memory_kib = 64, .passes = 1, .lanes = 1};
     Open();
@@ -66,6 +67,7 @@ class IdentityWorld {
   }
 
   TemporaryFolder folder;
+  sql::TestDatabase database;
   FakeClock clock{ParseTime("2026-03-01T10:00:00.000Z").value()};
   audit::MemoryLog audit;
   log::NullLogger logger;

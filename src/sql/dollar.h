@@ -1,0 +1,19 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <string>
+#include <string_view>
+
+// The parameters of a statement as PostgreSQL writes them. Pure; thread-safe.
+namespace mailreeve::sql {
+
+struct DollarSql {
+  std::string sql;
+  int parameters = 0;  // the highest number
+};
+// `?1` becomes `$1`, but not in quotes and comments. kInternal for a `?` without a number, or one
+// above 65535.
+Result<DollarSql> WithDollars(std::string_view sql);
+
+}  // namespace mailreeve::sql
