@@ -177,6 +177,7 @@ Result<int64_t> Store::Reseal() {
   };
   int64_t count = 0;
   TRY_VOID(Transaction([&]() -> Result<void> {
+    count = 0;
     std::vector<Old> old;
     {
       TRY(auto select, database_.Prepare("SELECT id, kind, sealed FROM module_record"));

@@ -1,6 +1,7 @@
 #include "response/module_store/store.h"
 
 #include "response/module_store/key_file.h"
+#include "sql/test_databases.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -23,8 +24,7 @@ class StoreTest : public testing::Test {
     store_.reset();
     auto keys = LoadOrMakeKeys(folder_ + "/keys", now_, rotate_after);
     ASSERT_TRUE(keys) << keys.error().ToString();
-    auto store =
-        Store::Open(*sql::Database::Open({.path = folder_ + "/modules.db"}), *std::move(keys));
+    auto store = Store::Open(*sql::Database::Open(database_.options()), *std::move(keys));
     ASSERT_TRUE(store) << store.error().ToString();
     store_.emplace(*std::move(store));
   }
@@ -38,17 +38,8 @@ class StoreTest : public testing::Test {
     record.created = record.updated = now_;
     return record;
   }
-  std::string Bytes() {
-    std::string all;
-    for (const auto& file : std::filesystem::directory_iterator(folder_)) {
-      if (file.path().filename().string().rfind("modules.db", 0) != 0) continue;
-      std::ifstream in(file.path(), std::ios::binary);
-      all.append(std::istreambuf_iterator<char>(in), {});
-    }
-    return all;
-  }
-
   std::string folder_;
+  sql::TestDatabase database_;
   Time now_ = ParseTime("2026-03-01T10:00:00Z").value();
   std::optional<Store> store_;
 };
@@ -92,8 +83,9 @@ TEST_F(StoreTest, LateWritersLose) {
 TEST_F(StoreTest, SecretsAreNotInTheDatabase) {
   ASSERT_TRUE(store_->Insert(Make("i1")));
   store_.reset();
-  EXPECT_EQ(Bytes().find("hunter2"), std::string::npos);
-  EXPECT_NE(Bytes().find("module_record"), std::string::npos);
+  const std::string stored = database_.Contents();
+  EXPECT_EQ(stored.find("hunter2"), std::string::npos);
+  EXPECT_NE(stored.find("i1"), std::string::npos);
   struct stat info {};
   ASSERT_EQ(::stat((folder_ + "/keys").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
@@ -102,7 +94,7 @@ TEST_F(StoreTest, SecretsAreNotInTheDatabase) {
 TEST_F(StoreTest, RowsCannotTakeEachOthersSecrets) {
   ASSERT_TRUE(store_->Insert(Make("i1")));
   ASSERT_TRUE(store_->Insert(Make("i2")));
-  auto db = sql::Database::Open({.path = folder_ + "/modules.db"});
+  auto db = sql::Database::Open(database_.options());
   ASSERT_TRUE(
       db->Execute("UPDATE module_record SET sealed = (SELECT sealed FROM module_record "
                   "WHERE id = 'i1') WHERE id = 'i2'"));
