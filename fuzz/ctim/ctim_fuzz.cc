@@ -35,7 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const json::object& document = checked.document.get_object();
   if (entity.type == "bundle" || entity.type == "casebook") {
     const json::object* bundle = &document;
-    if (const auto* inner = document.if_contains("bundle")) bundle = &inner->get_object();
+    const auto* inner = document.if_contains("bundle");
+    if (inner != nullptr && inner->is_object()) bundle = &inner->get_object();
     auto parts = ctim::TakeApart(*bundle, {.max_entities = 100});
     ctim::TransientIds ids;
     if (parts)

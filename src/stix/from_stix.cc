@@ -42,25 +42,6 @@ std::string Cut(std::string_view text, size_t max_chars) {
   return std::string(text.substr(0, pos));
 }
 
-std::string_view CtimTypeOf(std::string_view stix_type) {
-  static constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
-      {"threat-actor", "actor"},
-      {"intrusion-set", "actor"},
-      {"attack-pattern", "attack-pattern"},
-      {"campaign", "campaign"},
-      {"course-of-action", "coa"},
-      {"incident", "incident"},
-      {"indicator", "indicator"},
-      {"malware", "malware"},
-      {"note", "note"},
-      {"observed-data", "sighting"},
-      {"tool", "tool"},
-      {"vulnerability", "vulnerability"}};
-  for (const auto& [theirs, ours] : kTypes)
-    if (theirs == stix_type) return ours;
-  return {};
-}
-
 std::string_view ConfidenceOf(int64_t number) {
   if (number <= 0) return "None";
   if (number < 30) return "Low";
@@ -481,8 +462,7 @@ class Importer {
     if (IsRevoked(object)) return;
     const std::string_view source = Text(object, "source_ref"), target = Text(object, "target_ref");
     // `based-on` observed-data and the like: what was not taken cannot be an end.
-    if (!known_.contains(source) || !known_.contains(target))
-      return LeaveOut("relationship: an end was not taken");
+    if (!IsEnd(source) || !IsEnd(target)) return LeaveOut("relationship: an end was not taken");
     json::object out = Common("relationship", object);
     out["relationship_type"] = Cut(Text(object, "relationship_type"), 256);
     out["source_ref"] = "transient:" + std::string(source);
@@ -493,6 +473,13 @@ class Importer {
     Keep("relationship", std::move(out), object);
   }
 
+  bool IsEnd(std::string_view id) const {
+    if (known_.contains(id)) return true;
+    const auto type = TypeOfId(id);
+    return options_.far_ends && type && latest_.find(id) == latest_.end() &&
+           !CtimTypeOf(*type).empty() && *type != "relationship";
+  }
+
   static bool IsRevoked(const json::object& object) {
     const auto* revoked = Find(object, "revoked");
     return revoked != nullptr && *revoked == true;
@@ -501,7 +488,7 @@ class Importer {
   void Sighting(const json::object& object) {
     if (IsRevoked(object)) return;
     const std::string target(Text(object, "sighting_of_ref"));
-    if (!known_.contains(target)) return LeaveOut("sighting: its object was not taken");
+    if (!IsEnd(target)) return LeaveOut("sighting: its object was not taken");
     json::object like = Common("sighting", object);
     bool linked = false;
     if (const auto* refs = List(object, "observed_data_refs")) {
@@ -536,6 +523,28 @@ class Importer {
 };
 
 }  // namespace
+
+std::string_view CtimTypeOf(std::string_view stix_type) {
+  static constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
+      {"threat-actor", "actor"},
+      {"intrusion-set", "actor"},
+      {"attack-pattern", "attack-pattern"},
+      {"campaign", "campaign"},
+      {"course-of-action", "coa"},
+      {"incident", "incident"},
+      {"indicator", "indicator"},
+      {"malware", "malware"},
+      {"note", "note"},
+      {"observed-data", "sighting"},
+      {"tool", "tool"},
+      {"vulnerability", "vulnerability"},
+      {"relationship", "relationship"},
+      {"sighting", "sighting"},
+      {"judgement", "judgement"}};
+  for (const auto& [theirs, ours] : kTypes)
+    if (theirs == stix_type) return ours;
+  return {};
+}
 
 Result<FromStixResult> FromStix(const json::value& document, const FromStixOptions& options) {
   return Importer(options).Run(document);

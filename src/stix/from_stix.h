@@ -30,6 +30,8 @@ struct FromStixOptions {
   std::string default_severity = "Medium";
   size_t max_objects = 100'000;
   size_t max_observables = 10'000;  // of one indicator
+  // The document is a part of something larger: a relationship may name objects that are not in it.
+  bool far_ends = false;
   PatternLimits pattern;
 };
 
@@ -38,6 +40,9 @@ struct FromStixResult {
   std::vector<std::string> withdrawn;      // STIX ids of revoked objects
   std::map<std::string, size_t> left_out;  // reason -> how many
 };
+
+// "indicator" -> "indicator", "threat-actor" -> "actor"; "" for what becomes no entity.
+std::string_view CtimTypeOf(std::string_view stix_type);
 
 Result<FromStixResult> FromStix(const json::value& document, const FromStixOptions& options);
 
