@@ -14,6 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto split = delivery::SplitLine(line, {.utc = true}, now);
     const auto entry = split ? delivery::ReadEntry(split->tag, split->message, "postfix")
                              : delivery::ReadEntry("postfix/smtp", line, "postfix");
+    const auto refusal = split ? delivery::ReadRefusal(split->tag, split->message, "postfix")
+                               : delivery::ReadRefusal("postfix/smtpd", line, "postfix");
+    CHECK(!refusal || refusal->at <= delivery::RefusedAt::kData);
     if (!entry) continue;
     CHECK(delivery::IsQueueId(entry->queue_id));
     CHECK(entry->new_queue_id.empty() || delivery::IsQueueId(entry->new_queue_id));

@@ -127,6 +127,7 @@ int Session::Status() {
                                                at("tracking.oldest") + " – " +
                                                at("tracking.newest") + ")"},
       {say_("Delivery events", "投递事件"), at("delivery.events")},
+      {say_("Refused at RCPT", "RCPT 阶段拒绝"), at("delivery.refused.rcpt")},
       {say_("Registration", "注册"), at("device.state")},
       {say_("Channel", "通道"), at("device.channel")},
       {say_("Response server", "响应服务器"), at("device.server")},

@@ -72,6 +72,13 @@ io::Task<http::Response> AdminApi::Status(http::Request) {
                 {"events", log.events},
                 {"unknown", log.unknown},
                 {"unmatched_recipients", log.unmatched_recipients},
+                {"refused",
+                 {{"connect", log.refused[0]},
+                  {"helo", log.refused[1]},
+                  {"mail", log.refused[2]},
+                  {"rcpt", log.refused[3]},
+                  {"data", log.refused[4]},
+                  {"for_now", log.refused_for_now}}},
                 {"store_errors", log.store_errors},
                 {"read_errors", log.read_errors}};
   }

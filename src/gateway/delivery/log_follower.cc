@@ -181,20 +181,31 @@ io::Task<void> LogFollower::Take(Batch batch) {
   co_await AppendAll(work);
 }
 
-std::optional<LogFollower::Pending> LogFollower::Understand(const RawLine& line) const {
-  std::optional<Entry> entry;
+void LogFollower::CountRefusal(std::string_view tag, std::string_view message) {
+  const auto refusal = ReadRefusal(tag, message, options_.tag_prefix);
+  if (!refusal) return;
+  ++counters_.refused[static_cast<size_t>(refusal->at)];
+  counters_.refused_for_now += refusal->temporary ? 1 : 0;
+}
+
+std::optional<LogFollower::Pending> LogFollower::Understand(const RawLine& line) {
   Pending out;
   out.time = clock_.Now();
+  std::string_view tag = line.tag, message = line.text;
   if (line.time_us) {
     out.time = Time(std::chrono::microseconds(*line.time_us));
-    entry = ReadEntry(line.tag, line.text, options_.tag_prefix);
-  } else if (!line.tag.empty()) {
-    entry = ReadEntry(line.tag, line.text, options_.tag_prefix);
-  } else if (const auto split = SplitLine(line.text, options_.time, out.time)) {
+  } else if (line.tag.empty()) {
+    const auto split = SplitLine(line.text, options_.time, out.time);
+    if (!split) return std::nullopt;
     if (split->time) out.time = *split->time;
-    entry = ReadEntry(split->tag, split->message, options_.tag_prefix);
+    tag = split->tag;
+    message = split->message;
   }
-  if (!entry) return std::nullopt;
+  auto entry = ReadEntry(tag, message, options_.tag_prefix);
+  if (!entry) {
+    CountRefusal(tag, message);
+    return std::nullopt;
+  }
   out.entry = *std::move(entry);
   uint64_t hash = Fnv(line.text);
   if (line.time_us) hash = Fnv(std::to_string(*line.time_us), hash);

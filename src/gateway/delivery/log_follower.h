@@ -9,6 +9,7 @@
 #include "log/log.h"
 #include "settings/settings.h"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -69,6 +70,10 @@ struct Counters {
   uint64_t notices = 0;  // entries of bounce and delay notices the mail server made itself
   uint64_t unmatched_recipients =
       0;  // not recorded: the address is none of the message's recipients
+  // What the mail server turned away before it was read, by stage of the conversation, and how many
+  // of these were asked to come again.
+  std::array<uint64_t, 5> refused = {};  // by RefusedAt
+  uint64_t refused_for_now = 0;
   uint64_t store_errors = 0, store_refused = 0, read_errors = 0, position_errors = 0;
 };
 
@@ -90,7 +95,8 @@ class LogFollower {
   using Work = std::vector<std::pair<mail::Mid, std::vector<mail::Event>>>;
 
   io::Task<void> Take(Batch batch);
-  std::optional<Pending> Understand(const RawLine& line) const;
+  std::optional<Pending> Understand(const RawLine& line);
+  void CountRefusal(std::string_view tag, std::string_view message);
   // Null: mail that is not tracked.
   io::Task<std::shared_ptr<const Known>> Resolve(const Pending& pending);
   io::Task<std::shared_ptr<const Known>> Find(std::string queue_id, Time not_after);

@@ -179,6 +179,17 @@ TEST_F(LogFollowerTest, TiesLinesToRecipients) {
   EXPECT_EQ(counters_.unknown, 1U);
 }
 
+TEST_F(LogFollowerTest, CountsWhatWasRefusedBeforeItWasRead) {
+  const std::string head = "Nov 24 04:21:41 mta postfix/smtpd[1]: NOQUEUE: reject: ";
+  Write(head + "RCPT from unknown[192.0.2.1]: 554 5.7.1 <x@y>: Relay access denied\n");
+  Write(head + "RCPT from unknown[192.0.2.1]: 450 4.2.0 <x@y>: come again\n");
+  Write(head + "CONNECT from unknown[192.0.2.1]: 554 5.7.1 go away\n");
+  Write("Nov 24 04:21:41 mta other/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 x\n");
+  FollowLines(4);
+  EXPECT_EQ(counters_.refused, (std::array<uint64_t, 5>{1, 0, 0, 2, 0}));
+  EXPECT_EQ(counters_.refused_for_now, 1U);
+}
+
 TEST_F(LogFollowerTest, GoesOnWhereItWas) {
   Add(1, "0A1B2C3D4E", {"a@x", "b@x", "c@x"});
   Write(Line("0A1B2C3D4E", "a@x", "sent"));

@@ -185,6 +185,36 @@ std::optional<Entry> ReadDelivery(std::string_view daemon, std::string_view rest
 
 }  // namespace
 
+std::optional<Refusal> ReadRefusal(std::string_view tag, std::string_view message,
+                                   std::string_view tag_prefix) {
+  if (!tag.starts_with(tag_prefix) || !(tag.ends_with("/smtpd") || tag.ends_with("/postscreen"))) {
+    return std::nullopt;
+  }
+  const size_t colon = message.find(": ");
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view id = message.substr(0, colon);
+  if (id != "NOQUEUE" && !IsQueueId(id)) return std::nullopt;
+  std::string_view rest = message.substr(colon + 2);
+  if (rest.starts_with("milter-")) rest.remove_prefix(7);
+  if (!rest.starts_with("reject: ")) return std::nullopt;
+  rest.remove_prefix(8);
+  static constexpr std::pair<std::string_view, RefusedAt> kStages[] = {
+      {"CONNECT from ", RefusedAt::kConnect}, {"HELO from ", RefusedAt::kHelo},
+      {"EHLO from ", RefusedAt::kHelo},       {"MAIL from ", RefusedAt::kMail},
+      {"RCPT from ", RefusedAt::kRcpt},       {"DATA from ", RefusedAt::kData}};
+  for (const auto& [words, at] : kStages) {
+    if (!rest.starts_with(words)) continue;
+    // "name[address]: 554 5.7.1 …", postscreen "[address]:port: 550 …"
+    const size_t bracket = rest.find(']', words.size());
+    const size_t code = bracket == std::string_view::npos ? bracket : rest.find(": ", bracket);
+    if (code == std::string_view::npos || code + 2 >= rest.size()) return std::nullopt;
+    const char digit = rest[code + 2];
+    if (digit != '4' && digit != '5') return std::nullopt;
+    return Refusal{at, digit == '4'};
+  }
+  return std::nullopt;
+}
+
 std::optional<mail::EventKind> EventOf(EntryKind kind) {
   switch (kind) {
     case EntryKind::kDelivered:

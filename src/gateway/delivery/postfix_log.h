@@ -68,6 +68,17 @@ struct Entry {
 std::optional<Entry> ReadEntry(std::string_view tag, std::string_view message,
                                std::string_view tag_prefix);
 
+// Mail that the mail server turned away before it was read, and so before any milter saw it whole.
+enum class RefusedAt : uint8_t { kConnect, kHelo, kMail, kRcpt, kData };
+struct Refusal {
+  RefusedAt at = RefusedAt::kRcpt;
+  bool temporary = false;  // 4xx: the client was asked to come again
+};
+// Of a line of smtpd or postscreen ("NOQUEUE: reject: RCPT from …", also by another milter). What
+// is refused at the end of the message is not among it.
+std::optional<Refusal> ReadRefusal(std::string_view tag, std::string_view message,
+                                   std::string_view tag_prefix);
+
 // Short (hex) or long (enable_long_queue_ids) queue id.
 bool IsQueueId(std::string_view text);
 

@@ -161,6 +161,42 @@ TEST(PostfixLogTest, Times) {
   EXPECT_EQ(time("Nov 24 04:21:41 h t: m", "2026-11-24T12:00:00Z", TimeFormat::kIso), "");
 }
 
+TEST(PostfixLogTest, Refusals) {
+  const auto read = [](std::string_view tag, std::string_view message) {
+    const auto refusal = ReadRefusal(tag, message, "postfix");
+    return !refusal ? -1 : static_cast<int>(refusal->at) * 10 + (refusal->temporary ? 1 : 0);
+  };
+  EXPECT_EQ(read("postfix/smtpd",
+                 "NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 554 5.7.1 <x@y.example>: Relay "
+                 "access denied; from=<a@b.example> to=<x@y.example> proto=ESMTP helo=<c>"),
+            30);
+  EXPECT_EQ(read("postfix/smtpd",
+                 "4jYV4j0mJBz1bYdr: reject: RCPT from mx.example[2001:db8::1]: 450 4.1.1 "
+                 "<x@y.example>: greylisted; from=<a@b.example> to=<x@y.example>"),
+            31);
+  EXPECT_EQ(read("postfix/postscreen",
+                 "NOQUEUE: reject: RCPT from [192.0.2.1]:51234: 550 5.7.1 Service unavailable; "
+                 "client [192.0.2.1] blocked using dnsbl.example"),
+            30);
+  EXPECT_EQ(
+      read("postfix/smtpd",
+           "NOQUEUE: reject: CONNECT from unknown[192.0.2.1]: 554 5.7.1 <unknown[192.0.2.1]>: "
+           "Client host rejected: Access denied; proto=SMTP"),
+      0);
+  EXPECT_EQ(read("postfix/smtpd",
+                 "NOQUEUE: milter-reject: HELO from x[192.0.2.1]: 451 4.7.1 Service unavailable"),
+            11);
+  for (const std::string_view other :
+       {"NOQUEUE: milter-reject: END-OF-MESSAGE from x[192.0.2.1]: 550 5.7.1 no",
+        "NOQUEUE: reject_warning: RCPT from x[192.0.2.1]: 554 5.7.1 x",
+        "NOQUEUE: reject: RCPT from ", "NOQUEUE: reject: RCPT from x[192.0.2.1]: ",
+        "NOQUEUE: reject: RCPT from x[192.0.2.1]: 250 x",
+        "warning: NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 x", ""}) {
+    EXPECT_EQ(read("postfix/smtpd", other), -1) << other;
+  }
+  EXPECT_EQ(read("postfix/cleanup", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 x"), -1);
+}
+
 TEST(PostfixLogTest, QueueIds) {
   for (const std::string_view good : {"0A1B2", "0A1B2C3D4E", "4jYV4j0mJBz1bYdr", "3Pt2mN2VXxznjll"})
     EXPECT_TRUE(IsQueueId(good)) << good;

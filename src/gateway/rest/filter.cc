@@ -178,6 +178,8 @@ class Reader {
     if (alternatives.size() == 1) {
       AddText(std::move(alternatives.front()));
     } else if (!alternatives.empty()) {
+      // More than that the store need not be asked for: the test below says the same.
+      if (alternatives.size() <= kMaxAlternatives) out_.query.any_text.push_back(alternatives);
       out_.all.push_back([alternatives](const MessageRecord& record) {
         return std::any_of(
             alternatives.begin(), alternatives.end(),
@@ -281,8 +283,11 @@ class Reader {
   }
 
   void RequireDirection(bool incoming) {
-    // Mail between own users counts as outgoing, so only one of the two is what the store knows.
-    if (incoming) out_.query.direction = mail::Direction::kIncoming;
+    // Mail between own users counts as outgoing.
+    std::vector<mail::Direction> wanted = {mail::Direction::kIncoming};
+    if (!incoming) wanted = {mail::Direction::kOutgoing, mail::Direction::kInternal};
+    // Both ways asked for, by two parameters: the tests say that nothing fits.
+    out_.query.any_direction = std::move(wanted);
     out_.all.push_back([incoming](const MessageRecord& record) {
       return (record.direction == mail::Direction::kIncoming) == incoming;
     });
@@ -479,6 +484,7 @@ class Reader {
   }
 
   static constexpr size_t kMaxValue = 8192;
+  static constexpr size_t kMaxAlternatives = 200;
   const Parameters& parameters_;
   const std::vector<std::string>& host_names_;
   Filter out_;

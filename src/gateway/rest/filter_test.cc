@@ -201,6 +201,48 @@ TEST(Search, PagesWithoutReadingTwice) {
   EXPECT_EQ(found->records[2].mid, seen[102]);
 }
 
+// However far the page and however long, the store is asked for what one answer may hold.
+TEST(Search, AsksTheStoreForNoMoreThanAPage) {
+  TestStore store;
+  for (mail::Mid mid = 1; mid <= 3000; ++mid) store.records.push_back(TestMessage(mid));
+  const FakeClock clock(ParseTime("2026-03-01T12:00:00.000Z").value());
+  Search search(store, clock, {});
+  for (const auto& [offset, limit, first, found] :
+       {std::tuple<uint64_t, size_t, mail::Mid, size_t>{2500, 100, 500, 100},
+        {2990, 1000, 10, 10},
+        {1, 2000, 2999, 2000},
+        {0, 1, 3000, 1}}) {
+    const auto page = RunTask(search.Run("q", {}, {offset, limit}));
+    ASSERT_TRUE(page.has_value());
+    ASSERT_EQ(page->records.size(), found) << offset;
+    EXPECT_EQ(page->records.front().mid, first) << offset;
+    EXPECT_TRUE(page->complete);
+  }
+  EXPECT_GE(store.largest_limit, 100u);
+  EXPECT_LE(store.largest_limit, 500u);
+  EXPECT_TRUE(RunTask(search.Run("q", {}, {UINT64_MAX - 5, 10}))->records.empty());
+}
+
+TEST(Filter, DirectionAndAddressesAreForTheIndex) {
+  using enum mail::Direction;
+  EXPECT_EQ(Read({{"messageDirection", "outgoing"}})->query.any_direction,
+            (std::vector{kOutgoing, kInternal}));
+  EXPECT_EQ(Read({{"messageDirection", "incoming"}})->query.any_direction, std::vector{kIncoming});
+  EXPECT_TRUE(Read({{"messageDirection", "incoming,outgoing"}})->query.any_direction.empty());
+  const auto several = [](std::string value) {
+    return Read({{"envelopeSenderfilterOperator", "is"}, {"envelopeSenderfilterValue", value}});
+  };
+  EXPECT_EQ(several("a@x.test")->query.text.size(), 1u);
+  ASSERT_EQ(several("a@x.test,b@x.test")->query.any_text.size(), 1u);
+  EXPECT_EQ(several("a@x.test,b@x.test")->query.any_text[0].size(), 2u);
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += "u" + std::to_string(i) + "@x.test,";
+  const auto filter = several(many);
+  EXPECT_TRUE(filter->query.any_text.empty()) << "tried on the records";
+  EXPECT_TRUE(filter->Fits(TestMessage(1, "u299@x.test")));
+  EXPECT_FALSE(filter->Fits(TestMessage(1, "u300@x.test")));
+}
+
 TEST(Search, SaysWhenItLooksNoFurther) {
   TestStore store;
   for (mail::Mid mid = 1; mid <= 1000; ++mid) store.records.push_back(TestMessage(mid));

@@ -28,6 +28,7 @@ class TestStore final : public tracking::Store {
   io::Task<Result<tracking::Page>> Search(tracking::Query query) override {
     ++searches;
     last_query = query;
+    largest_limit = std::max(largest_limit, query.limit);
     if (!failure.empty()) co_return Fail(Code::kUnavailable, failure);
     tracking::Page page;
     uint64_t below = query.cursor.empty() ? UINT64_MAX : std::stoull(query.cursor);
@@ -68,7 +69,7 @@ class TestStore final : public tracking::Store {
   std::vector<mail::MessageRecord> records;  // oldest first
   tracking::Query last_query;
   std::string failure;
-  size_t searches = 0, read = 0;
+  size_t searches = 0, read = 0, largest_limit = 0;
 };
 
 inline mail::MessageRecord TestMessage(mail::Mid mid, std::string sender = "alice@sender.test",

@@ -178,6 +178,51 @@ TEST_F(CoreTest, TextConditionsOfEveryField) {
   }
 }
 
+TEST_F(CoreTest, AlternativesAreLookedUp) {
+  Open({.seal_records = 20, .compact_records = 1000000, .compact_segments = 100});
+  for (mail::Mid mid = 1; mid <= 200; ++mid) {
+    auto record = RecordOf(mid);
+    // Each in one segment only.
+    if (mid == 50) record.envelope_from = "rare@one.example";
+    if (mid == 150) record.recipients[0].address = "rare@two.example";
+    if (mid == 90) record.direction = mail::Direction::kOutgoing;
+    if (mid == 130) record.direction = mail::Direction::kInternal;
+    Append(record);
+    if (mid % 20 == 0) MaintainAll();
+  }
+  using enum TextMatch;
+  const std::vector<TextCondition> senders = {{Field::kEnvelopeSender, kIs, "RARE@one.example"},
+                                              {Field::kEnvelopeSender, kIs, "rare@two.example"}};
+  Query query;
+  query.any_text = {senders};
+  Coverage coverage;
+  EXPECT_THAT(Mids(query, &coverage), ElementsAre(50)) << "the other one is a recipient";
+  EXPECT_LE(coverage.segments_read, 2u);
+  EXPECT_GE(coverage.segments_skipped, 7u);
+  query.any_text = {
+      {{Field::kRecipient, kIs, "rare@two.example"},
+       {Field::kRecipient, kIs, "nobody@two.example"}},
+      {{Field::kSenderDomain, kIs, "sender.example"}, {Field::kSenderDomain, kIs, "one.example"}}};
+  EXPECT_THAT(Mids(query, &coverage), ElementsAre(150));
+  EXPECT_LE(coverage.segments_read, 2u);
+  // One that the index cannot tell: all are read, none is left out.
+  query.any_text = {
+      {{Field::kEnvelopeSender, kIs, "rare@one.example"}, {Field::kRecipient, kContains, "@two."}}};
+  EXPECT_THAT(Mids(query), ElementsAre(150, 50));
+  query.any_text = {
+      {{Field::kSenderDomain, kIs, ".example"}, {Field::kSenderDomain, kIs, "nowhere.test"}}};
+  query.limit = 1000;
+  EXPECT_EQ(Mids(query).size(), 200u);
+  query = {};
+  query.any_direction = {mail::Direction::kOutgoing, mail::Direction::kInternal};
+  EXPECT_THAT(Mids(query, &coverage), ElementsAre(130, 90));
+  EXPECT_LE(coverage.segments_read, 3u);
+  EXPECT_EQ(core_->CountMatches(query)->count, 2u);
+  EXPECT_TRUE(core_->CountMatches(query)->exact);
+  query.any_text = {std::vector<TextCondition>(1001, senders[0])};
+  EXPECT_EQ(core_->Search(query).error().code, Code::kInvalid);
+}
+
 TEST_F(CoreTest, ManyKindsOfConditions) {
   for (const bool sealed : {false, true}) {
     Open({});

@@ -129,6 +129,28 @@ std::optional<segment::TextIndex> IndexOf(Field field) {
   return std::nullopt;
 }
 
+// What the index must hold of a message that fits the condition; nothing when it cannot tell.
+std::optional<uint64_t> FingerprintOf(const TextCondition& condition) {
+  if (condition.match != TextMatch::kIs) return std::nullopt;
+  switch (condition.field) {
+    case Field::kEnvelopeSender:
+    case Field::kSender:
+    case Field::kRecipient:
+    case Field::kReplyTo:
+      if (const auto address = observable::CanonicalEmail(condition.value))
+        return observable::Fingerprint(Type::kEmail, *address);
+      return std::nullopt;
+    case Field::kSenderDomain:
+      // ".example.org" stands for its subdomains too.
+      if (condition.value.starts_with('.')) return std::nullopt;
+      if (const auto domain = observable::CanonicalDomain(condition.value))
+        return observable::Fingerprint(Type::kDomain, *domain);
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
@@ -138,10 +160,12 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
   }
   if (query.from) plan.from = ToEpochMicros(*query.from);
   if (query.until) plan.until = ToEpochMicros(*query.until);
-  if (query.any_of.size() + query.all_of.size() > options.max_any_of) {
-    return Fail(Code::kInvalid,
-                "query: " + std::to_string(query.any_of.size() + query.all_of.size()) +
-                    " observables; at most " + std::to_string(options.max_any_of) + " are taken");
+  size_t wanted = query.any_of.size() + query.all_of.size();
+  for (const auto& alternatives : query.any_text) wanted += alternatives.size();
+  if (wanted > options.max_any_of) {
+    return Fail(Code::kInvalid, "query: " + std::to_string(wanted) +
+                                    " observables and texts; at most " +
+                                    std::to_string(options.max_any_of) + " are taken");
   }
   const auto add_group = [&plan](std::vector<uint64_t> fingerprints, bool of_events = false) {
     std::sort(fingerprints.begin(), fingerprints.end());
@@ -229,6 +253,12 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
     add_group({DirectionToken(*query.direction)});
     plan.direction_ = query.direction;
   }
+  if (!query.any_direction.empty()) {
+    std::vector<uint64_t> tokens;
+    for (const auto each : query.any_direction) tokens.push_back(DirectionToken(each));
+    add_group(std::move(tokens));
+    plan.directions_ = query.any_direction;
+  }
   if (!query.any_disposition.empty()) {
     std::vector<uint64_t> tokens;
     for (const int each : query.any_disposition) tokens.push_back(DispositionToken(each));
@@ -279,6 +309,21 @@ Result<Plan> Plan::Make(const Query& query, const CoreOptions& options) {
   }
   for (const auto& condition : query.text) text(condition);
 
+  for (auto alternatives : query.any_text) {
+    std::vector<uint64_t> fingerprints;
+    bool indexed = true;
+    for (TextCondition& condition : alternatives) {
+      const auto fingerprint = FingerprintOf(condition);
+      if (fingerprint) fingerprints.push_back(*fingerprint);
+      indexed &= fingerprint.has_value();
+      condition.value = FoldText(condition.value);
+    }
+    if (alternatives.empty()) continue;
+    if (indexed) add_group(std::move(fingerprints));
+    plan.any_text_.push_back(std::move(alternatives));
+    plan.index_decides = false;
+  }
+
   if (query.mid) {
     if (plan.mid && *plan.mid != *query.mid) plan.nothing = true;
     plan.mid = query.mid;
@@ -293,6 +338,10 @@ bool Plan::Fits(const mail::MessageRecord& record) const {
   if (mid && record.mid != *mid) return false;
   if (icid && record.connection.icid != *icid) return false;
   if (direction_ && record.direction != *direction_) return false;
+  if (!directions_.empty() &&
+      std::find(directions_.begin(), directions_.end(), record.direction) == directions_.end()) {
+    return false;
+  }
   if (!queue_id_.empty() && record.queue_id != queue_id_) return false;
   if (!client_address_.empty() && record.connection.client_address != client_address_) return false;
   if (!client_network_.empty() && !InNetwork(record.connection.client_address, client_network_)) {
@@ -324,6 +373,12 @@ bool Plan::Fits(const mail::MessageRecord& record) const {
   }
   for (const Text& text : texts) {
     if (!TextFits(record, text.condition)) return false;
+  }
+  for (const auto& alternatives : any_text_) {
+    if (std::none_of(alternatives.begin(), alternatives.end(),
+                     [&](const auto& condition) { return TextFits(record, condition); })) {
+      return false;
+    }
   }
   if (!sender_.empty() && !Has(SendersOf(record), sender_)) return false;
   if (!recipient_.empty() && !Has(RecipientsOf(record), recipient_)) return false;

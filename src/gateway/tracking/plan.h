@@ -51,6 +51,8 @@ struct Plan {
   std::vector<Shown> shown_;
   std::string sender_, recipient_, client_address_, client_network_, queue_id_;
   std::optional<mail::Direction> direction_;
+  std::vector<mail::Direction> directions_;
+  std::vector<std::vector<TextCondition>> any_text_;  // values folded
   std::vector<mail::EventKind> events_;
   std::optional<mail::EventKind> event_;
   std::vector<std::string> statuses_;

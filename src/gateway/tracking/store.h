@@ -61,6 +61,9 @@ struct Query {
                                                // fits. A domain fits with its subdomains.
   std::vector<observable::Observable> all_of;  // a message must show each of them
   std::vector<TextCondition> text;
+  // Of each list one must hold. Addresses and domains that are looked for whole (kIs) are looked up
+  // in the index; a list with any other condition is tried on the records.
+  std::vector<std::vector<TextCondition>> any_text;
   std::string sender;                  // canonical address, envelope or header
   std::string recipient;               // canonical address
   std::optional<std::string> subject;  // width- and case-folded
@@ -72,6 +75,7 @@ struct Query {
   std::string client_network;  // "192.0.2.0/24", "2001:db8::/32"
   std::string queue_id;
   std::optional<mail::Direction> direction;
+  std::vector<mail::Direction> any_direction;
   std::string file_name, file_sha256;
   std::optional<mail::EventKind> event;
   std::vector<mail::EventKind> any_event;
