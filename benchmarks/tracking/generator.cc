@@ -470,7 +470,10 @@ class Generator::Draw {
       record_.envelope_from_raw = Joined("<", record_.envelope_from);
       record_.envelope_from_raw += '>';
     }
-    seen_.date = record_.received - std::chrono::seconds(1 + rng_.Below(30));
+    // A Date field has whole seconds.
+    seen_.date =
+        Time(std::chrono::floor<std::chrono::seconds>(record_.received.time_since_epoch()) -
+             std::chrono::seconds(1 + rng_.Below(30)));
     seen_.date_raw = DateText(*seen_.date);
     if (record_.verdicts.empty()) record_.verdicts.push_back({"policy", 1, ""});
     seen_.size = 2000 + rng_.Zipf(200'000);

@@ -13,7 +13,7 @@ import sys
 # Figure, unit, what it is called in the table, goals and how the panel is scaled.
 PANELS = [
     ("append durable", "messages/s", "Append, durable", "linear"),
-    ("bytes on disk", "bytes/message", "Bytes a message, all in", "linear"),
+    ("bytes on disk, sealed and compacted", "bytes/message", "Bytes a message, at rest", "linear"),
     ("one observable, warm p50", "ms", "One observable, warm, p50", "log"),
     ("one observable, warm p99", "ms", "One observable, warm, p99", "log"),
     ("one observable, cold p99", "ms", "One observable, cold, p99", "log"),
@@ -22,7 +22,7 @@ PANELS = [
     ("retro-hunt", "s", "Retro-hunt", "log"),
     ("restart", "s", "Restart", "log"),
     ("resident", "MB", "Resident memory", "log"),
-    ("visible after acknowledgement p99", "ms", "Visible, p99", "log"),
+    ("visible after acknowledgement p99, 100 in flight", "ms", "Visible, p99", "log"),
     ("watch", "ns/message", "Watch of 10 M", "linear"),
 ]
 OURS = "mailreeve"

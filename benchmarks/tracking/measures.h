@@ -20,6 +20,8 @@ struct Plan {
   size_t watched = 10'000'000;
   size_t watch_rounds = 12;  // of kWatchRound messages, by turns without and with the watch
   static constexpr size_t kWatchRound = 10'000;
+  // The last of the load come as from a full Postfix: its default limit is 100 processes.
+  size_t calm = 30'000, calm_in_flight = 100;
 };
 
 // Recall and precision by kind of question.
@@ -45,7 +47,9 @@ class Measures {
   // In this order. Load fails when the store does; the others count what goes wrong as a wrong
   // answer.
   Result<void> Load();
-  void Settle();     // waits until the engine rests; space
+  void Settle();  // waits until the engine rests; space
+  // The same of a store that seals and compacts all it has.
+  Result<void> Packed(const Session::Open& open);
   void Questions();  // every kind, warm
   void TopSenders();
   void Hunt();
@@ -57,8 +61,13 @@ class Measures {
 
  private:
   struct Times {
-    std::vector<double> all, rare;  // seconds; of questions with at most 10 answers
+    std::vector<double> all;     // seconds
+    std::vector<double> rare;    // of questions with at most 10 answers
+    std::vector<double> usual;   // of pages with at most kUsual recipients
   };
+  static constexpr size_t kUsual = 10'000;
+  double Rest();  // waits until the engine rests: seconds
+  void PrintSpace(const std::string& figure, std::optional<Goal> goal);
   void PrintTimes(Times& times, const std::string& name, Goal goal50, Goal goal99, bool cold);
 
   Session& session_;

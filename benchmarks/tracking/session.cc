@@ -12,9 +12,9 @@ Session::Session(Open open)
     : open_(std::move(open)), logger_(log::MakeLogger("", log::Level::kWarn)) {}
 Session::~Session() { Stop(); }
 
-Result<void> Session::Start() {
+Result<void> Session::Start(const Open& open) {
   context_.restart();
-  TRY(store_, open_(context_.get_executor(), *logger_, clock_));
+  TRY(store_, open(context_.get_executor(), *logger_, clock_));
   return {};
 }
 
@@ -198,7 +198,10 @@ Answered Ask(Session& session, const Question& question, size_t page_size) {
       out.error = page.error().ToString();
       break;
     }
-    for (const auto& record : page->records) got.push_back(record.mid);
+    for (const auto& record : page->records) {
+      got.push_back(record.mid);
+      if (first) out.recipients += record.recipients.size();
+    }
     if (!page->coverage.complete && page->next_cursor.empty())
       out.error = "incomplete: " + page->coverage.why;
     more = !page->next_cursor.empty();

@@ -28,7 +28,9 @@ class Session {
   explicit Session(Open open);
   ~Session();
 
-  Result<void> Start();
+  Result<void> Start() { return Start(open_); }
+  // Opened in another way this time.
+  Result<void> Start(const Open& open);
   void Stop();
   bool started() const { return store_ != nullptr; }
   Store& store() { return *store_; }
@@ -99,6 +101,7 @@ struct Score {
 
 struct Answered {
   Score score;
+  uint64_t recipients = 0;  // of the records of the first page
   std::string error;      // that the store gave, or how the answer is wrong otherwise; empty: none
   double first_page = 0;  // seconds
   double all = 0;         // seconds until the last page that is compared

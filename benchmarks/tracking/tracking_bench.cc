@@ -26,11 +26,16 @@ struct Arguments {
   std::string mix = "large", folder, store = "engine";
 };
 
-Session::Open OpenerOf(const Arguments& arguments, const std::string& folder) {
+// `packed`: it seals and compacts whatever it has.
+Session::Open OpenerOf(const Arguments& arguments, const std::string& folder, bool packed = false) {
   if (arguments.store == "engine") {
-    return [folder](io::Executor executor, log::Logger& logger, const Clock& clock) {
+    return [folder, packed](io::Executor executor, log::Logger& logger, const Clock& clock) {
       gateway::tracking::EngineOptions options;
       options.core.dir = folder;
+      if (packed) {
+        options.core.seal_seconds = 1;
+        options.core.compact_segments = 2;
+      }
       return gateway::tracking::OpenStore(options, io::PosixFiles(), executor, logger, clock);
     };
   }
@@ -57,6 +62,7 @@ Result<void> MeasureStore(const Arguments& arguments, const Generator& generator
     measures.Memory();
     TRY_VOID(measures.Restart());
     measures.Cold();
+    TRY_VOID(measures.Packed(OpenerOf(arguments, folder, true)));
     TRY_VOID(measures.Watch());
   }
   session.Stop();

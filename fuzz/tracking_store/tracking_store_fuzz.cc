@@ -134,7 +134,8 @@ void ReadParts(std::string_view bytes) {
   (void)FuseFilter::Decode(std::string(bytes));
   (void)DecodeSegmentInfo(bytes);
   if (const auto footer = DecodeFooter(bytes, 1 << 20)) {
-    (void)DecodeBlocks(CompressWhole(bytes, 1), *footer);
+    (void)DecodeBlocks(CompressWhole(bytes, 1), *footer, 1);
+    (void)DecodeBlocks(CompressWhole(bytes, 1), *footer, kSegmentVersion);
     (void)DecodeLaterDirectory(CompressWhole(bytes, 1), *footer);
   }
   (void)tracking::DecodeManifest(bytes);

@@ -5,6 +5,7 @@
 #include "gateway/segment/record_walk.h"
 
 #define ZDICT_STATIC_LINKING_ONLY
+#define ZSTD_STATIC_LINKING_ONLY
 #include <xxhash.h>
 #include <zdict.h>
 #include <zstd.h>
@@ -322,6 +323,7 @@ class Decoder {
 }  // namespace
 
 struct Dictionaries::Prepared {
+  Frames texts;  // what the others point into
   std::array<ZSTD_CDict*, kFrames> compress{};
   std::array<ZSTD_DDict*, kFrames> decompress{};
   ~Prepared() {
@@ -331,16 +333,18 @@ struct Dictionaries::Prepared {
 };
 
 Dictionaries::Dictionaries() : prepared_(std::make_unique<Prepared>()) {}
-Dictionaries::Dictionaries(Frames texts, int level)
-    : texts_(std::move(texts)), prepared_(std::make_unique<Prepared>()) {
+Dictionaries::Dictionaries(Frames texts, int level) : Dictionaries() {
+  prepared_->texts = std::move(texts);
   for (size_t i = 0; i < kFrames; ++i) {
-    if (texts_[i].empty()) continue;
-    prepared_->decompress[i] = ZSTD_createDDict(texts_[i].data(), texts_[i].size());
+    const std::string& text = prepared_->texts[i];
+    if (text.empty()) continue;
+    prepared_->decompress[i] = ZSTD_createDDict_byReference(text.data(), text.size());
     if (level > 0) {
-      prepared_->compress[i] = ZSTD_createCDict(texts_[i].data(), texts_[i].size(), level);
+      prepared_->compress[i] = ZSTD_createCDict_byReference(text.data(), text.size(), level);
     }
   }
 }
+const Frames& Dictionaries::texts() const { return prepared_->texts; }
 Dictionaries::Dictionaries(Dictionaries&&) noexcept = default;
 Dictionaries& Dictionaries::operator=(Dictionaries&&) noexcept = default;
 Dictionaries::~Dictionaries() = default;

@@ -42,13 +42,12 @@ class Dictionaries {
   Dictionaries(Dictionaries&&) noexcept;
   Dictionaries& operator=(Dictionaries&&) noexcept;
   ~Dictionaries();
-  const Frames& texts() const { return texts_; }
+  const Frames& texts() const;
 
   struct Prepared;
   const Prepared& prepared() const { return *prepared_; }
 
  private:
-  Frames texts_;
   std::unique_ptr<Prepared> prepared_;
 };
 // Learns them from columns of sample blocks; each at most `max_bytes`.

@@ -22,7 +22,9 @@ uint64_t Get64(std::string_view from, size_t at) {
 struct Segment::Inside {
   std::unique_ptr<io::File> file;
   Footer footer;
+  uint32_t version = 0;
   std::vector<BlockEntry> blocks;
+  std::vector<OldFrames> old;  // of version 1
   FingerprintIndex index;
   Dictionaries dictionaries;
   LaterDirectory later;
@@ -51,15 +53,56 @@ struct Segment::Inside {
     }
     return bytes;
   }
-  Result<std::string> ReadFrame(const BlockEntry& entry, size_t frame,
-                                std::string_view bytes) const {
-    if (Checksum(bytes) != entry.checksums[frame]) {
-      uint64_t offset = entry.offset;
-      for (size_t i = 0; i < frame; ++i) offset += entry.sizes[i];
-      return Fail(Code::kCorrupt,
-                  "the checksum of the frame at offset " + std::to_string(offset) + " is wrong");
+
+  // A block being read: its head, and the parts that were asked for.
+  struct Opened {
+    BlockHead head;
+    std::string lead;                // bytes from the block's begin on
+    std::vector<std::string> parts;  // those that were read
+    std::vector<bool> proved;
+  };
+  Result<Opened> OpenBlock(size_t block) const {
+    const BlockEntry& entry = blocks[block];
+    Opened out;
+    if (version == 1) {
+      out.head = HeadOf(entry, old[block]);
+    } else {
+      TRY(out.lead, Read(entry.offset, entry.lead_size));
+      TRY(out.head, DecodeBlockHead(out.lead, entry));
     }
-    return Decompress(static_cast<Frame>(frame), bytes, dictionaries, kMaxFrameBytes);
+    out.parts.resize(out.head.parts.size());
+    out.proved.resize(out.head.parts.size());
+    return out;
+  }
+  // Reads all at once what is to be read whole.
+  Result<void> ReadAhead(size_t block, Opened& opened) const {
+    TRY(opened.lead, Read(blocks[block].offset, blocks[block].size));
+    return {};
+  }
+  Result<std::string_view> PartOf(size_t block, Opened& opened, size_t index) const {
+    const BlockHead::Part& part = opened.head.parts[index];
+    const uint64_t offset = blocks[block].offset + part.offset;
+    std::string_view bytes;
+    if (part.offset + part.size <= opened.lead.size()) {
+      bytes = std::string_view(opened.lead).substr(part.offset, part.size);
+    } else {
+      if (!opened.proved[index]) {
+        TRY(opened.parts[index], Read(offset, part.size));
+      }
+      bytes = opened.parts[index];
+    }
+    if (!opened.proved[index] && Checksum(bytes) != part.checksum) {
+      return Fail(Code::kCorrupt, "the checksum of the part of a block at offset " +
+                                      std::to_string(offset) + " is wrong");
+    }
+    opened.proved[index] = true;
+    return bytes;
+  }
+  Result<std::string> ReadFrame(size_t block, Opened& opened, size_t group, size_t frame) const {
+    const BlockHead::Piece& piece = opened.head.groups[group].frames[frame];
+    TRY(const std::string_view part, PartOf(block, opened, piece.part));
+    return Decompress(static_cast<Frame>(frame), part.substr(piece.offset, piece.size),
+                      dictionaries, kMaxFrameBytes);
   }
 };
 
@@ -72,6 +115,8 @@ Error Segment::Annotate(Error error) const {
 
 #define SEGMENT_TRY(decl, ...) \
   TRY(decl, (__VA_ARGS__).map_error([this](Error error) { return Annotate(std::move(error)); }))
+#define SEGMENT_TRY_VOID(...) \
+  TRY_VOID((__VA_ARGS__).map_error([this](Error error) { return Annotate(std::move(error)); }))
 
 Result<std::shared_ptr<Segment>> Segment::Open(io::Files& files, const std::string& dir,
                                                uint64_t id) {
@@ -86,9 +131,8 @@ Result<std::shared_ptr<Segment>> Segment::Open(io::Files& files, const std::stri
     if (!head.starts_with(kSegmentMagic) || Checksum(head.substr(0, 16)) != Get64(head, 16)) {
       return Fail(Code::kCorrupt, "its head, at offset 0, is damaged");
     }
-    if (static_cast<uint32_t>(Get64(head, 8)) > kSegmentVersion) {
-      return Fail(Code::kConflict, "a newer program wrote it");
-    }
+    s.version = static_cast<uint32_t>(Get64(head, 8));
+    if (s.version > kSegmentVersion) return Fail(Code::kConflict, "a newer program wrote it");
     TRY(const std::string tail, s.Read(size - kSegmentTail, kSegmentTail));
     const uint64_t footer_size = Get64(tail, 0);
     if (!tail.ends_with(kSegmentMagic) || footer_size > size - kSegmentHead - kSegmentTail) {
@@ -106,7 +150,9 @@ Result<std::shared_ptr<Segment>> Segment::Open(io::Files& files, const std::stri
     out->info_ = s.footer.info;
     out->info_.file_bytes = size;
     TRY(const std::string blocks, s.ReadSection(Section::kBlockDirectory));
-    TRY(s.blocks, DecodeBlocks(blocks, s.footer));
+    TRY(BlockDirectory directory_of_blocks, DecodeBlocks(blocks, s.footer, s.version));
+    s.blocks = std::move(directory_of_blocks.entries);
+    s.old = std::move(directory_of_blocks.old);
     TRY(const std::string packed, s.ReadSection(Section::kIndexDirectory));
     TRY(const std::string directory, DecompressWhole(packed, "index directory"));
     const Place index = s.At(Section::kIndex);
@@ -174,43 +220,73 @@ size_t Segment::BlockOf(uint32_t row) const {
 Result<std::vector<mail::MessageRecord>> Segment::Read(size_t block,
                                                        std::span<const uint32_t> rows) const {
   const BlockEntry& entry = inside_->blocks[block];
-  SEGMENT_TRY(const std::string bytes, inside_->Read(entry.offset, entry.size()));
-  Frames columns;
-  size_t at = 0;
-  for (size_t i = 0; i < kFrames; ++i) {
-    SEGMENT_TRY(columns[i],
-                inside_->ReadFrame(entry, i, std::string_view(bytes).substr(at, entry.sizes[i])));
-    at += entry.sizes[i];
+  SEGMENT_TRY(Inside::Opened opened, inside_->OpenBlock(block));
+  const auto& groups = opened.head.groups;
+  if (rows.size() * groups.size() >= entry.block.rows) {
+    SEGMENT_TRY_VOID(inside_->ReadAhead(block, opened));
   }
-  // What stands behind the last one wanted need not be decoded.
-  const uint32_t last = rows.empty() ? 0 : rows.back() - entry.block.first_row + 1;
+  std::vector<mail::MessageRecord> out;
+  out.reserve(rows.size());
+  uint32_t first = entry.block.first_row;
   size_t next = 0;
-  SEGMENT_TRY(auto records, ReadRows(columns, last, [&](uint32_t row) {
-                if (next == rows.size() || rows[next] != entry.block.first_row + row) return false;
-                ++next;
-                return true;
-              }));
-  return records;
+  for (size_t group = 0; group < groups.size() && next < rows.size();
+       first += groups[group].rows, ++group) {
+    size_t end = next;
+    while (end < rows.size() && rows[end] - first < groups[group].rows) ++end;
+    if (end == next) continue;
+    Frames columns;
+    for (size_t frame = 0; frame < kFrames; ++frame) {
+      SEGMENT_TRY(columns[frame], inside_->ReadFrame(block, opened, group, frame));
+    }
+    // What stands behind the last one wanted need not be decoded.
+    const uint32_t last = rows[end - 1] - first + 1;
+    SEGMENT_TRY(auto records, ReadRows(columns, last, [&](uint32_t row) {
+                  if (next == end || rows[next] != first + row) return false;
+                  ++next;
+                  return true;
+                }));
+    std::move(records.begin(), records.end(), std::back_inserter(out));
+  }
+  return out;
 }
 
 Result<std::vector<RowPlace>> Segment::Places(size_t block) const {
-  const BlockEntry& entry = inside_->blocks[block];
-  SEGMENT_TRY(const std::string bytes, inside_->Read(entry.offset, entry.sizes[0]));
-  SEGMENT_TRY(const std::string structure, inside_->ReadFrame(entry, 0, bytes));
-  SEGMENT_TRY(auto places, ReadPlaces(structure, entry.block.rows));
-  return places;
+  SEGMENT_TRY(Inside::Opened opened, inside_->OpenBlock(block));
+  if (opened.head.groups.size() > 1) SEGMENT_TRY_VOID(inside_->ReadAhead(block, opened));
+  std::vector<RowPlace> out;
+  out.reserve(inside_->blocks[block].block.rows);
+  for (size_t group = 0; group < opened.head.groups.size(); ++group) {
+    SEGMENT_TRY(const std::string structure,
+                inside_->ReadFrame(block, opened, group, static_cast<size_t>(Frame::kStructure)));
+    SEGMENT_TRY(const auto places, ReadPlaces(structure, opened.head.groups[group].rows));
+    out.insert(out.end(), places.begin(), places.end());
+  }
+  return out;
 }
 
 Result<std::vector<std::string_view>> Segment::Texts(size_t block, Frame frame,
                                                      std::string& keep) const {
-  const BlockEntry& entry = inside_->blocks[block];
   const auto index = static_cast<size_t>(frame);
-  uint64_t offset = entry.offset;
-  for (size_t i = 0; i < index; ++i) offset += entry.sizes[i];
-  SEGMENT_TRY(const std::string bytes, inside_->Read(offset, entry.sizes[index]));
-  SEGMENT_TRY(keep, inside_->ReadFrame(entry, index, bytes));
-  SEGMENT_TRY(auto texts, TextsOf(keep));
-  return texts;
+  SEGMENT_TRY(Inside::Opened opened, inside_->OpenBlock(block));
+  const auto& groups = opened.head.groups;
+  if (groups.size() > 1 && groups[0].frames[index].part != groups[1].frames[index].part) {
+    SEGMENT_TRY_VOID(inside_->ReadAhead(block, opened));
+  }
+  std::vector<size_t> sizes;
+  keep.clear();
+  for (size_t group = 0; group < groups.size(); ++group) {
+    SEGMENT_TRY(const std::string column, inside_->ReadFrame(block, opened, group, index));
+    keep += column;
+    sizes.push_back(column.size());
+  }
+  std::vector<std::string_view> out;
+  size_t at = 0;
+  for (const size_t size : sizes) {
+    SEGMENT_TRY(const auto texts, TextsOf(std::string_view(keep).substr(at, size)));
+    out.insert(out.end(), texts.begin(), texts.end());
+    at += size;
+  }
+  return out;
 }
 
 Result<std::vector<bool>> Segment::TextGroups(TextIndex index, std::string_view folded) const {
@@ -290,13 +366,19 @@ Result<std::vector<uint64_t>> Segment::Check(const std::function<bool()>& stop) 
     if (!read && read.error().code != Code::kCorrupt) return Fail(Annotate(read.error()));
     if (!read) wrong.push_back(inside_->At(section).offset);
   }
-  for (const BlockEntry& entry : inside_->blocks) {
+  for (size_t block = 0; block < inside_->blocks.size(); ++block) {
     if (stop && stop()) return Fail(cancelled);
-    uint64_t offset = entry.offset;
-    for (size_t i = 0; i < kFrames; ++i) {
-      SEGMENT_TRY(const std::string bytes, inside_->Read(offset, entry.sizes[i]));
-      if (Checksum(bytes) != entry.checksums[i]) wrong.push_back(offset);
-      offset += entry.sizes[i];
+    const uint64_t offset = inside_->blocks[block].offset;
+    auto opened = inside_->OpenBlock(block);
+    if (!opened) {
+      if (opened.error().code != Code::kCorrupt) return Fail(Annotate(opened.error()));
+      wrong.push_back(offset);
+      continue;
+    }
+    for (size_t part = 0; part < opened->head.parts.size(); ++part) {
+      const auto read = inside_->PartOf(block, *opened, part);
+      if (!read && read.error().code != Code::kCorrupt) return Fail(Annotate(read.error()));
+      if (!read) wrong.push_back(offset + opened->head.parts[part].offset);
     }
   }
   for (size_t page = 0; page < inside_->index.pages(); ++page) {
@@ -326,10 +408,12 @@ Result<std::vector<uint64_t>> Segment::Check(const std::function<bool()>& stop) 
 
 size_t Segment::memory_bytes() const {
   const FuseFilter* filter = inside_->filter.load();
-  return inside_->blocks.size() * sizeof(BlockEntry) + inside_->index.memory_bytes() +
-         inside_->later.mids.size() * 8 + (filter == nullptr ? 0 : filter->memory_bytes());
+  return inside_->blocks.size() * sizeof(BlockEntry) + inside_->old.size() * sizeof(OldFrames) +
+         inside_->index.memory_bytes() + inside_->later.mids.size() * 8 +
+         (filter == nullptr ? 0 : filter->memory_bytes());
 }
 
 #undef SEGMENT_TRY
+#undef SEGMENT_TRY_VOID
 
 }  // namespace mailreeve::gateway::segment

@@ -27,7 +27,7 @@
 // program.
 namespace mailreeve::gateway::segment {
 
-inline constexpr uint32_t kSegmentVersion = 1;
+inline constexpr uint32_t kSegmentVersion = 2;
 
 // What is known of a segment without opening it; also kept in the manifest.
 struct SegmentInfo {
@@ -62,6 +62,7 @@ struct SegmentOptions {
   int compression_level = 1;
   size_t dictionary_bytes = 0;  // of each class; 0: no dictionaries
   uint32_t block_rows = 128;
+  uint32_t group_rows = 16;  // of a block, that are compressed together and read alone
   size_t block_bytes =
       size_t{1} << 20;  // of columns before they are compressed; a block ends early
 };

@@ -1,7 +1,10 @@
 #include "gateway/segment/segment_layout.h"
 
+#include "gateway/segment/checksum.h"
+
 #include <zstd.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace mailreeve::gateway::segment {
@@ -120,16 +123,20 @@ std::string Encode(const std::vector<BlockEntry>& blocks) {
     writer.Signed(static_cast<int64_t>(entry.block.first_icid - icid));
     icid = entry.block.first_icid;
     writer.Number(entry.block.last_icid - icid);
-    for (const uint32_t size : entry.sizes) writer.Number(size);
-    for (const uint64_t checksum : entry.checksums) writer.Number(checksum);
+    writer.Number(entry.size);
+    writer.Number(entry.lead_size);
+    writer.Number(entry.checksum);
   }
   return CompressWhole(writer.bytes(), 1);
 }
-Result<std::vector<BlockEntry>> DecodeBlocks(std::string_view bytes, const Footer& footer) {
+Result<BlockDirectory> DecodeBlocks(std::string_view bytes, const Footer& footer,
+                                    uint32_t version) {
   TRY(const std::string plain, DecompressWhole(bytes, "block directory"));
   WireReader reader(plain);
   const Place& blocks = footer.sections[static_cast<size_t>(Section::kBlocks)];
-  std::vector<BlockEntry> out(reader.Count());
+  BlockDirectory out;
+  out.entries.resize(reader.Count());
+  if (version == 1) out.old.resize(out.entries.size());
   uint64_t offset = 0, rows = 0;
   int64_t time = 0;
   uint64_t mid = 0, icid = 0;
@@ -137,8 +144,9 @@ Result<std::vector<BlockEntry>> DecodeBlocks(std::string_view bytes, const Foote
   const auto add = [](int64_t a, int64_t b) {
     return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   };
-  for (BlockEntry& entry : out) {
+  for (size_t i = 0; i < out.entries.size(); ++i) {
     if (!reader.ok()) break;
+    BlockEntry& entry = out.entries[i];
     entry.offset = offset += reader.Number();
     entry.block.first_row = static_cast<uint32_t>(rows);
     entry.block.rows = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
@@ -150,14 +158,133 @@ Result<std::vector<BlockEntry>> DecodeBlocks(std::string_view bytes, const Foote
     entry.block.last_mid = mid + reader.Number();
     entry.block.first_icid = icid += static_cast<uint64_t>(reader.Signed());
     entry.block.last_icid = icid + reader.Number();
-    for (uint32_t& size : entry.sizes) size = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
-    for (uint64_t& checksum : entry.checksums) checksum = reader.Number();
+    if (version == 1) {
+      OldFrames& old = out.old[i];
+      uint64_t size = 0;
+      for (uint32_t& each : old.sizes) {
+        each = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
+        size += each;
+      }
+      for (uint64_t& checksum : old.checksums) checksum = reader.Number();
+      good &= size <= UINT32_MAX;
+      entry.size = static_cast<uint32_t>(size);
+    } else {
+      entry.size = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
+      entry.lead_size = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
+      entry.checksum = reader.Number();
+      good &= entry.lead_size <= entry.size;
+    }
     good &= entry.block.rows > 0 && rows <= footer.info.rows && entry.offset >= blocks.offset &&
-            Inside(entry.offset - blocks.offset, entry.size(), blocks.size);
+            Inside(entry.offset - blocks.offset, entry.size, blocks.size);
   }
   TRY_VOID(reader.Finish("block directory"));
   if (!good || rows != footer.info.rows) {
     return Fail(Code::kCorrupt, "its block directory does not make sense");
+  }
+  return out;
+}
+
+namespace {
+
+// Parts that are looked through without reading records: the frames of one class of all groups.
+constexpr std::array<Frame, 2> kLookedThrough = {Frame::kSubjects, Frame::kNames};
+bool IsLookedThrough(size_t frame) {
+  return std::find(kLookedThrough.begin(), kLookedThrough.end(), static_cast<Frame>(frame)) !=
+         kLookedThrough.end();
+}
+
+}  // namespace
+
+std::string EncodeBlock(const std::vector<PackedGroup>& groups, BlockEntry& entry) {
+  std::vector<std::string> parts;
+  for (const Frame frame : kLookedThrough) {
+    std::string& part = parts.emplace_back();
+    for (const PackedGroup& group : groups) part += group.frames[static_cast<size_t>(frame)];
+  }
+  for (const PackedGroup& group : groups) {
+    std::string& part = parts.emplace_back();
+    for (size_t frame = 0; frame < kFrames; ++frame) {
+      if (!IsLookedThrough(frame)) part += group.frames[frame];
+    }
+  }
+  WireWriter head;
+  head.Number(groups.size());
+  for (const PackedGroup& group : groups) {
+    head.Number(group.rows);
+    for (const std::string& frame : group.frames) head.Number(frame.size());
+  }
+  for (const std::string& part : parts) head.Number(Checksum(part));
+  std::string bytes;
+  const uint64_t size = head.bytes().size();
+  bytes.push_back(static_cast<char>(size));
+  bytes.push_back(static_cast<char>(size >> 8));
+  bytes.push_back(static_cast<char>(size >> 16));
+  bytes += head.bytes();
+  entry.checksum = Checksum(bytes);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    bytes += parts[i];
+    if (i + 1 == kLookedThrough.size()) entry.lead_size = static_cast<uint32_t>(bytes.size());
+  }
+  entry.size = static_cast<uint32_t>(bytes.size());
+  return bytes;
+}
+
+Result<BlockHead> DecodeBlockHead(std::string_view lead, const BlockEntry& entry) {
+  const auto broken = [&entry] {
+    return Fail(Code::kCorrupt,
+                "the head of the block at offset " + std::to_string(entry.offset) + " is damaged");
+  };
+  if (lead.size() < 3) return broken();
+  size_t size = 3;
+  for (size_t i = 0; i < 3; ++i) size += size_t{static_cast<uint8_t>(lead[i])} << (8 * i);
+  if (size > lead.size() || Checksum(lead.substr(0, size)) != entry.checksum) return broken();
+  WireReader reader(lead.substr(3, size - 3));
+  BlockHead out;
+  out.groups.resize(reader.Count());
+  uint64_t rows = 0, all = size;
+  for (BlockHead::Group& group : out.groups) {
+    group.rows = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
+    rows += group.rows;
+    for (BlockHead::Piece& piece : group.frames) {
+      piece.size = static_cast<uint32_t>(reader.NumberUpTo(UINT32_MAX));
+      all += piece.size;
+    }
+  }
+  // Sizes add up to the whole block, so that none can be larger than it is.
+  if (!reader.ok() || rows != entry.block.rows || all != entry.size) return broken();
+  uint64_t offset = size;
+  const auto take = [&](BlockHead::Piece& piece) {
+    BlockHead::Part& part = out.parts.back();
+    piece.part = static_cast<uint32_t>(out.parts.size() - 1);
+    piece.offset = part.size;
+    part.size += piece.size;
+    offset += piece.size;
+  };
+  const auto begin = [&] { out.parts.push_back({offset, 0, reader.Number()}); };
+  for (const Frame frame : kLookedThrough) {
+    begin();
+    for (BlockHead::Group& group : out.groups) take(group.frames[static_cast<size_t>(frame)]);
+  }
+  if (offset != entry.lead_size) return broken();
+  for (BlockHead::Group& group : out.groups) {
+    begin();
+    for (size_t frame = 0; frame < kFrames; ++frame) {
+      if (!IsLookedThrough(frame)) take(group.frames[frame]);
+    }
+  }
+  if (!reader.Finish("block")) return broken();
+  return out;
+}
+
+BlockHead HeadOf(const BlockEntry& entry, const OldFrames& old) {
+  BlockHead out;
+  BlockHead::Group& group = out.groups.emplace_back();
+  group.rows = entry.block.rows;
+  uint64_t offset = 0;
+  for (size_t frame = 0; frame < kFrames; ++frame) {
+    group.frames[frame] = {static_cast<uint32_t>(frame), 0, old.sizes[frame]};
+    out.parts.push_back({offset, old.sizes[frame], old.checksums[frame]});
+    offset += old.sizes[frame];
   }
   return out;
 }

@@ -49,18 +49,51 @@ Result<Footer> DecodeFooter(std::string_view bytes, uint64_t file_bytes);
 
 struct BlockEntry {
   Segment::Block block;
-  uint64_t offset = 0;  // in the file
+  uint64_t offset = 0;     // in the file
+  uint32_t size = 0;       // of all
+  uint32_t lead_size = 0;  // of the head and the parts that are looked through
+  uint64_t checksum = 0;   // of the head
+};
+// Of version 1: a block is one group of rows, each frame a part of its own.
+struct OldFrames {
   std::array<uint32_t, kFrames> sizes{};
   std::array<uint64_t, kFrames> checksums{};
-
-  uint64_t size() const {
-    uint64_t all = 0;
-    for (const uint32_t size : sizes) all += size;
-    return all;
-  }
+};
+struct BlockDirectory {
+  std::vector<BlockEntry> entries;
+  std::vector<OldFrames> old;  // of version 1, one for each entry
 };
 std::string Encode(const std::vector<BlockEntry>& blocks);
-Result<std::vector<BlockEntry>> DecodeBlocks(std::string_view bytes, const Footer& footer);
+Result<BlockDirectory> DecodeBlocks(std::string_view bytes, const Footer& footer, uint32_t version);
+
+// What stands where in a block: groups of rows that are read alone, and parts, which are read and
+// proved as a whole.
+struct BlockHead {
+  struct Part {
+    uint64_t offset = 0;  // in the block
+    uint32_t size = 0;
+    uint64_t checksum = 0;
+  };
+  struct Piece {
+    uint32_t part = 0;
+    uint32_t offset = 0, size = 0;  // in the part
+  };
+  struct Group {
+    uint32_t rows = 0;
+    std::array<Piece, kFrames> frames{};
+  };
+  std::vector<Part> parts;
+  std::vector<Group> groups;
+};
+// Frames of groups of rows as the bytes of a block; sets size, lead_size and checksum.
+struct PackedGroup {
+  uint32_t rows = 0;
+  Frames frames;
+};
+std::string EncodeBlock(const std::vector<PackedGroup>& groups, BlockEntry& entry);
+// `lead` begins with the head; proves it.
+Result<BlockHead> DecodeBlockHead(std::string_view lead, const BlockEntry& entry);
+BlockHead HeadOf(const BlockEntry& entry, const OldFrames& old);
 
 struct LaterChunk {
   uint64_t offset = 0, size = 0, checksum = 0;  // offset in the file

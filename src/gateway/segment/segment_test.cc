@@ -481,6 +481,64 @@ TEST_F(SegmentTest, AnswersFromWhatWasWritten) {
   EXPECT_TRUE(segment->Check()->empty());
 }
 
+TEST_F(SegmentTest, ReadsAnyRowsOfABlock) {
+  const auto segment = Write(1000, {.block_rows = 100, .group_rows = 7});
+  Rng rng(8);
+  for (int i = 0; i < 200; ++i) {
+    const size_t block = rng() % segment->blocks();
+    const auto at = segment->block(block);
+    std::vector<uint32_t> rows;
+    const uint64_t one_in = 1 + rng() % 30;
+    for (uint32_t row = at.first_row; row < at.first_row + at.rows; ++row) {
+      if (rng() % one_in == 0) rows.push_back(row);
+    }
+    const auto read = segment->Read(block, rows);
+    ASSERT_TRUE(read) << read.error().ToString();
+    ASSERT_EQ(read->size(), rows.size());
+    for (size_t j = 0; j < rows.size(); ++j) ASSERT_EQ((*read)[j], records_[rows[j]]);
+  }
+  for (size_t block = 0; block < segment->blocks(); ++block) {
+    std::set<std::string> wanted;
+    const auto at = segment->block(block);
+    for (uint32_t row = at.first_row; row < at.first_row + at.rows; ++row) {
+      if (const auto& subject = records_[row].inspection.subject; !subject.empty()) {
+        wanted.insert(subject);
+      }
+    }
+    std::string keep;
+    const auto texts = segment->Texts(block, Frame::kSubjects, keep);
+    ASSERT_TRUE(texts);
+    const std::set<std::string> found(texts->begin(), texts->end());
+    EXPECT_TRUE(std::includes(found.begin(), found.end(), wanted.begin(), wanted.end()));
+  }
+}
+
+TEST_F(SegmentTest, ReadsWhatVersion1Wrote) {
+  std::filesystem::copy_file(MAILREEVE_SOURCE_DIR "/src/gateway/segment/testdata/version1.seg",
+                             dir_.path() + "/" + SegmentName(3));
+  const auto opened = Segment::Open(io::PosixFiles(), dir_.path(), 3);
+  ASSERT_TRUE(opened) << opened.error().ToString();
+  const Segment& segment = **opened;
+  ASSERT_EQ(segment.info().rows, 60);
+  Rng rng(6);
+  for (uint32_t row = 0; row < 60; ++row) {
+    const auto record = RandomRecord(rng, row + 1);
+    const size_t block = segment.BlockOf(row);
+    const auto read = segment.Read(block, std::array{row});
+    ASSERT_TRUE(read) << read.error().ToString();
+    ASSERT_EQ(read->front(), record);
+    EXPECT_EQ(segment.Places(block)->at(row - segment.block(block).first_row).mid, row + 1);
+    std::string keep;
+    const auto texts = segment.Texts(block, Frame::kSubjects, keep);
+    ASSERT_TRUE(texts);
+    if (!record.inspection.subject.empty()) {
+      EXPECT_THAT(*texts, testing::Contains(record.inspection.subject));
+    }
+  }
+  EXPECT_EQ(segment.LaterEventsOf(103)->size(), 2);
+  EXPECT_TRUE(segment.Check()->empty());
+}
+
 TEST_F(SegmentTest, NoFlippedByteGoesUnnoticedOrCrashes) {
   (void)Write(300, {.block_rows = 64});
   const std::string path = dir_.path() + "/" + SegmentName(3);

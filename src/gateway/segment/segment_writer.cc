@@ -10,6 +10,7 @@ namespace mailreeve::gateway::segment {
 namespace {
 
 constexpr size_t kWriteBytes = size_t{1} << 20;  // buffered before they are written
+constexpr size_t kLargeGroupBytes = size_t{128} << 10;
 
 // What a record takes in columns, about.
 size_t RoughBytes(const mail::MessageRecord& record) {
@@ -110,13 +111,25 @@ struct SegmentWriter::State {
       block.first_icid = std::min(block.first_icid, record.connection.icid);
       block.last_icid = std::max(block.last_icid, record.connection.icid);
     }
-    const Frames frames = Compress(Transpose(rows), dictionaries, options.compression_level);
-    entry.offset = offset();
-    for (size_t i = 0; i < kFrames; ++i) {
-      entry.sizes[i] = static_cast<uint32_t>(frames[i].size());
-      entry.checksums[i] = Checksum(frames[i]);
-      TRY_VOID(Put(frames[i]));
+    std::vector<PackedGroup> groups;
+    const std::span<const mail::MessageRecord> all(rows);
+    for (size_t at = 0; at < all.size();) {
+      // A message with thousands of recipients stands alone, so that its neighbours are read fast.
+      size_t count = 1;
+      size_t bytes = RoughBytes(all[at]);
+      while (count < options.group_rows && at + count < all.size() && bytes < kLargeGroupBytes) {
+        const size_t more = RoughBytes(all[at + count]);
+        if (more >= kLargeGroupBytes) break;
+        bytes += more;
+        ++count;
+      }
+      const auto some = all.subspan(at, count);
+      groups.push_back({static_cast<uint32_t>(count),
+                        Compress(Transpose(some), dictionaries, options.compression_level)});
+      at += count;
     }
+    entry.offset = offset();
+    TRY_VOID(Put(EncodeBlock(groups, entry)));
     SegmentInfo& info = footer.info;
     if (blocks.empty()) info.oldest = block.oldest;
     info.newest = block.newest;

@@ -14,8 +14,23 @@ using segment::SegmentWriter;
 
 namespace {
 
-constexpr size_t kDictionaryBytes = 32768;
-constexpr size_t kSampleBlocks = 48;
+// Groups of rows are so small that a segment of some size wants dictionaries; one that has none
+// keeps more rows together.
+constexpr uint32_t kLearnRows = 16384, kLearnMuchRows = 262144;
+constexpr size_t kDictionaryBytes = 112640, kLargeDictionaryBytes = 250000;
+constexpr uint32_t kRowsWithoutDictionary = 64;
+constexpr size_t kSampleGroups = 1000;
+
+segment::SegmentOptions OptionsFor(size_t rows, int level) {
+  segment::SegmentOptions options;
+  options.compression_level = level;
+  if (rows < kLearnRows) {
+    options.group_rows = kRowsWithoutDictionary;
+  } else {
+    options.dictionary_bytes = rows < kLearnMuchRows ? kDictionaryBytes : kLargeDictionaryBytes;
+  }
+  return options;
+}
 constexpr Duration kDay = std::chrono::hours(24);
 
 // Event tokens of rows, to be put among the other keys.
@@ -216,8 +231,23 @@ Result<void> StoreCore::WriteSealed(const std::vector<std::shared_ptr<Head>>& he
     std::sort(order.begin(), order.end(),
               [](const From& a, const From& b) { return a.place < b.place; });
   }
-  TRY(auto writer, SegmentWriter::Create(files_, options_.dir, info, {},
+  constexpr int kFast = 1;  // compaction packs them better
+  const segment::SegmentOptions options = OptionsFor(order.size(), kFast);
+  TRY(auto writer, SegmentWriter::Create(files_, options_.dir, info, options,
                                          static_cast<uint32_t>(order.size()), FoldText));
+  if (options.dictionary_bytes > 0) {
+    const size_t groups = order.size() / options.group_rows;
+    const size_t step = std::max<size_t>(1, groups / kSampleGroups);
+    std::vector<mail::MessageRecord> sample;
+    for (size_t group = 0; group < groups; group += step) {
+      sample.clear();
+      for (size_t i = 0; i < options.group_rows; ++i) {
+        const From& from = order[group * options.group_rows + i];
+        TRY(sample.emplace_back(), heads[from.head]->LoadRow(from.row));
+      }
+      writer->Learn(sample);
+    }
+  }
   std::vector<std::vector<uint32_t>> new_rows(heads.size());
   for (size_t i = 0; i < heads.size(); ++i) new_rows[i].resize(heads[i]->rows());
   EventRows events;
@@ -339,7 +369,6 @@ Result<bool> StoreCore::DropOld() {
 
 Result<bool> StoreCore::Compact() {
   const auto now = units();
-  const auto size_class = [](uint32_t rows) { return std::bit_width(rows) / 3; };
   // A segment is dropped as a whole: one must not hold much more time than others.
   const Duration span =
       options_.keep_days > 0
@@ -352,12 +381,11 @@ Result<bool> StoreCore::Compact() {
     if (rows >= options_.compact_records) {
       chosen = run;
     } else if (run.size() >= options_.compact_segments) {
-      // The newest that are alike.
+      // The newest that are alike. (Classes of fixed bounds would part those of a full head, some
+      // of which have a few rows more than others.)
       size_t alike = 1;
-      const auto last = size_class(run.back()->info().rows);
-      while (alike < run.size() && size_class(run[run.size() - 1 - alike]->info().rows) <= last) {
-        ++alike;
-      }
+      const uint64_t most = uint64_t{run.back()->info().rows} * 3;
+      while (alike < run.size() && run[run.size() - 1 - alike]->info().rows <= most) ++alike;
       if (alike >= options_.compact_segments)
         chosen.assign(run.end() - static_cast<ptrdiff_t>(alike), run.end());
     }
@@ -443,22 +471,23 @@ Result<void> StoreCore::WriteCompacted(const std::vector<std::shared_ptr<const S
     blocks += input->blocks();
   }
   if (rows > UINT32_MAX) return Fail(Code::kLimited, "too many messages for one segment");
-  segment::SegmentOptions options;
-  options.compression_level = options_.compression_level;
-  options.dictionary_bytes = rows >= 16384 ? kDictionaryBytes : 0;
+  const segment::SegmentOptions options = OptionsFor(rows, options_.compression_level);
   TRY(auto writer, SegmentWriter::Create(files_, options_.dir, info, options,
                                          static_cast<uint32_t>(rows), FoldText));
   if (options.dictionary_bytes > 0) {
-    const size_t step = std::max<size_t>(1, blocks / kSampleBlocks);
+    const size_t step = std::max<size_t>(1, blocks / (kSampleGroups / 4));
     size_t index = 0;
     for (const auto& input : inputs) {
       for (size_t i = 0; i < input->blocks(); ++i, ++index) {
         if (index % step != 0) continue;
         const auto block = input->block(i);
-        std::vector<uint32_t> all(block.rows);
-        for (uint32_t row = 0; row < block.rows; ++row) all[row] = block.first_row + row;
-        TRY(const auto records, input->Read(i, all));
-        writer->Learn(records);
+        std::vector<uint32_t> some(std::min(block.rows, 4 * options.group_rows));
+        for (uint32_t row = 0; row < some.size(); ++row) some[row] = block.first_row + row;
+        TRY(const auto records, input->Read(i, some));
+        const std::span<const mail::MessageRecord> all(records);
+        for (size_t at = 0; at < all.size(); at += options.group_rows) {
+          writer->Learn(all.subspan(at, std::min<size_t>(options.group_rows, all.size() - at)));
+        }
       }
     }
   }

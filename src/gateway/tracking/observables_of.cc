@@ -192,6 +192,44 @@ void ForEachObservable(const mail::MessageRecord& record, const FoundObservable&
   for (const auto& domain : inspection.domains) found.AddHost(domain.name);
 }
 
+bool ShowsPlainly(const mail::MessageRecord& record, Type type, std::string_view value) {
+  // Of such a value the canonical form is itself, here as in the record.
+  if (value.empty() || !observable::IsPlainCanonical(type, value)) return false;
+  const mail::Inspection& i = record.inspection;
+  const auto is = [value](const auto& text) { return text == value; };
+  const auto any = [](const auto& items, const auto& fits) {
+    return std::any_of(items.begin(), items.end(), fits);
+  };
+  const auto in_address = [&](const auto& fits) {
+    return fits(record.envelope_from) ||
+           any(i.addresses, [&](const auto& address) { return fits(address.address); }) ||
+           any(record.recipients, [&](const auto& recipient) { return fits(recipient.address); });
+  };
+  switch (type) {
+    case Type::kEmail:
+      return in_address(is);
+    case Type::kDomain:
+      return any(i.domains, [&](const auto& domain) { return is(domain.name); }) ||
+             in_address([value](const std::string& address) {
+               return address.size() > value.size() && address.ends_with(value) &&
+                      address[address.size() - value.size() - 1] == '@';
+             }) ||
+             any(i.urls, [&](const auto& url) { return is(HostOfUrl(url.url)); }) ||
+             any(i.received_hosts, is) || is(record.connection.client_name) ||
+             is(record.connection.helo);
+    case Type::kUrl:
+      return any(i.urls, [&](const auto& url) { return is(url.url); });
+    case Type::kEmailMessageid:
+      return is(i.message_id);
+    case Type::kEmailSubject:
+      return is(i.subject);
+    case Type::kSha256:
+      return any(i.attachments, [&](const auto& file) { return is(file.sha256); });
+    default:
+      return false;
+  }
+}
+
 std::vector<std::string> SendersOf(const mail::MessageRecord& record) {
   std::vector<std::string> out;
   AddUnique(out, record.envelope_from);

@@ -383,8 +383,18 @@ bool Plan::Fits(const mail::MessageRecord& record) const {
   if (!sender_.empty() && !Has(SendersOf(record), sender_)) return false;
   if (!recipient_.empty() && !Has(RecipientsOf(record), recipient_)) return false;
   if (!shown_.empty()) {
+    constexpr size_t kFew = 4;
     std::vector<bool> met(shown_.size(), false);
     size_t left = shown_.size();
+    for (size_t i = 0; i < shown_.size(); ++i) {
+      const auto& values = shown_[i].values;
+      if (values.size() > kFew) continue;
+      met[i] = std::any_of(values.begin(), values.end(), [&record](const auto& value) {
+        return ShowsPlainly(record, value.second.type, value.second.value);
+      });
+      if (met[i]) --left;
+    }
+    if (left == 0) return true;
     ForEachObservable(record, [&](Type type, std::string_view value, uint64_t fingerprint) {
       for (size_t i = 0; i < shown_.size() && left > 0; ++i) {
         if (met[i]) continue;
