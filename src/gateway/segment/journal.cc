@@ -149,7 +149,6 @@ void JournalWriter::FinishFrame(bool ends_batch) {
 Result<void> JournalWriter::Commit() {
   if (waiting_.empty()) return {};
   FinishFrame(true);
-  ++batch_;
   auto written = file_->WriteAt(durable_, waiting_);
   if (!written) {
     waiting_.clear();
@@ -163,6 +162,9 @@ Result<void> JournalWriter::Commit() {
     usable_ = false;
     return synced;
   }
+  // A batch that failed leaves its number to the next: a gap would look as if one had been
+  // acknowledged and lost.
+  ++batch_;
   durable_ += waiting_.size();
   waiting_.clear();
   return {};

@@ -95,6 +95,8 @@ class StoreCore final : public Core {
   // core_maintain.cc
   Result<void> GoOn() const;  // kCancelled after StopMaintenance
   Result<bool> SealFrozen();
+  // Of a compaction at some step: it takes long, and full heads take memory.
+  Result<void> SealMeanwhile(uint32_t step);
   Result<bool> DropOld();
   Result<bool> Compact();
   Result<void> Publish(Manifest manifest, std::shared_ptr<const Units> units);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <queue>
 #include <tuple>
 
@@ -98,6 +99,26 @@ class KeyCursor {
   std::vector<segment::Postings> keys_;
 };
 
+using KeyAndRow = std::pair<uint64_t, uint32_t>;
+
+// Fingerprints are spread evenly: put into many small heaps first, they are sorted in the
+// processor's cache.
+std::vector<KeyAndRow> Sorted(std::vector<KeyAndRow> pairs) {
+  constexpr unsigned kBits = 12;
+  const auto heap = [](const KeyAndRow& pair) { return pair.first >> (64 - kBits); };
+  std::vector<size_t> begin((size_t{1} << kBits) + 1, 0);
+  for (const auto& pair : pairs) ++begin[heap(pair) + 1];
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  std::vector<KeyAndRow> out(pairs.size());
+  std::vector<size_t> next(begin.begin(), begin.end() - 1);
+  for (const auto& pair : pairs) out[next[heap(pair)]++] = pair;
+  for (size_t i = 0; i + 1 < begin.size(); ++i) {
+    std::sort(out.begin() + static_cast<std::ptrdiff_t>(begin[i]),
+              out.begin() + static_cast<std::ptrdiff_t>(begin[i + 1]));
+  }
+  return out;
+}
+
 std::vector<segment::LaterEvents> Collected(std::map<uint64_t, std::vector<mail::Event>> later) {
   std::vector<segment::LaterEvents> out;
   for (auto& [mid, events] : later) out.push_back({mid, std::move(events)});
@@ -127,6 +148,12 @@ Result<std::string> MergedCounters(const std::vector<std::string>& encoded, size
 Result<void> StoreCore::GoOn() const {
   if (stop_maintenance_) return Fail(Code::kCancelled, "the tracking store is being closed");
   return {};
+}
+
+Result<void> StoreCore::SealMeanwhile(uint32_t step) {
+  constexpr uint32_t kEvery = 1024;
+  if (step % kEvery != 0 || !HasFrozen()) return {};
+  return SealFrozen().map([](bool) {});
 }
 
 Result<bool> StoreCore::Maintain() {
@@ -190,7 +217,10 @@ Result<bool> StoreCore::SealFrozen() {
   auto changed = std::make_shared<Units>(*now);
   if (rows > 0 || later > 0) {
     SegmentInfo info;
-    info.id = manifest.next_segment++;
+    // Never again, even when this fails: a manifest that was said to have failed may be on disk and
+    // name a segment of this id.
+    info.id = manifest_.next_segment++;
+    manifest.next_segment = manifest_.next_segment;
     info.first_journal = heads.front()->journal();
     info.last_journal = heads.back()->journal();
     SegmentInfo made;
@@ -260,20 +290,16 @@ Result<void> StoreCore::WriteSealed(const std::vector<std::shared_ptr<Head>>& he
     events.Add(record.events, row);
     TRY_VOID(writer->AddRow(std::move(record)));
   }
-  std::vector<std::pair<uint64_t, uint32_t>> pairs;
+  std::vector<KeyAndRow> pairs;
   for (size_t i = 0; i < heads.size(); ++i) {
-    auto more = heads[i]->SortedFingerprints();
-    for (auto& [fingerprint, row] : more) row = new_rows[i][row];
-    if (pairs.empty()) {
-      pairs = std::move(more);
-    } else {
-      pairs.insert(pairs.end(), more.begin(), more.end());
-    }
+    heads[i]->ForFingerprints([&](uint64_t fingerprint, uint32_t row) {
+      pairs.emplace_back(fingerprint, new_rows[i][row]);
+    });
   }
   for (const auto& [token, rows] : events.rows()) {
     for (const uint32_t row : rows) pairs.emplace_back(token, row);
   }
-  std::sort(pairs.begin(), pairs.end());
+  pairs = Sorted(std::move(pairs));
   std::vector<uint32_t> rows;
   for (size_t at = 0; at < pairs.size();) {
     const uint64_t fingerprint = pairs[at].first;
@@ -413,9 +439,8 @@ Result<bool> StoreCore::Compact() {
   if (chosen.empty() && !run.empty()) consider();
   if (chosen.size() < 2) return false;
 
-  Manifest manifest = manifest_;
   SegmentInfo info;
-  info.id = manifest.next_segment++;
+  info.id = manifest_.next_segment++;  // as in SealFrozen
   info.first_journal = chosen.front()->info().first_journal;
   info.last_journal = chosen.back()->info().last_journal;
   SegmentInfo made;
@@ -437,7 +462,9 @@ Result<bool> StoreCore::Compact() {
   }
   TRY(auto segment, Segment::Open(files_, options_.dir, info.id));
   if (auto loaded = segment->LoadFilters(); !loaded) health_.Slower(loaded.error());
-  auto changed = std::make_shared<Units>(*now);
+  // Full heads may have been sealed meanwhile.
+  Manifest manifest = manifest_;
+  auto changed = std::make_shared<Units>(*units());
   const auto is_input = [&chosen](uint64_t id) {
     return std::any_of(chosen.begin(), chosen.end(),
                        [id](const auto& input) { return input->info().id == id; });
@@ -506,6 +533,7 @@ Result<void> StoreCore::WriteCompacted(const std::vector<std::shared_ptr<const S
   std::unordered_set<uint64_t> folded;
   for (uint32_t row = 0; !queue.empty(); ++row) {
     TRY_VOID(GoOn());
+    TRY_VOID(SealMeanwhile(row));
     const size_t i = std::get<1>(queue.top());
     queue.pop();
     new_rows[i][cursors[i].row()] = row;
@@ -538,8 +566,9 @@ Result<void> StoreCore::WriteCompacted(const std::vector<std::shared_ptr<const S
     }
     return out;
   }();
-  while (!key_queue.empty() || token != events.rows().end()) {
+  for (uint32_t key = 0; !key_queue.empty() || token != events.rows().end(); ++key) {
     TRY_VOID(GoOn());
+    TRY_VOID(SealMeanwhile(key));
     if (key_queue.empty() ||
         (token != events.rows().end() && token->first >> drop < key_queue.top().first >> drop)) {
       TRY_VOID(writer->AddKey(token->first, token->second));

@@ -252,17 +252,6 @@ std::pair<mail::Mid, Time> Head::WhoIs(uint32_t row) const {
   return {rows_[row].mid, FromEpochMicros(rows_[row].received)};
 }
 
-std::vector<std::pair<uint64_t, uint32_t>> Head::SortedFingerprints() const {
-  const std::shared_lock lock(mutex_);
-  std::vector<Pair> out = newest_;
-  size_t all = newest_.size();
-  for (const auto& run : runs_) all += run.size();
-  out.reserve(all);
-  for (const auto& run : runs_) out.insert(out.end(), run.begin(), run.end());
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
 std::vector<mail::Mid> Head::LaterMids() const {
   const std::shared_lock lock(mutex_);
   std::vector<mail::Mid> out;

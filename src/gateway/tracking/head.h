@@ -72,8 +72,6 @@ class Head {
   std::pair<mail::Mid, Time> WhoIs(uint32_t row) const;
 
   // ---- Of a head that nothing is added to any more.
-  // All pairs, sorted.
-  std::vector<std::pair<uint64_t, uint32_t>> SortedFingerprints() const;
   std::vector<mail::Mid> LaterMids() const;  // sorted
   std::vector<uint32_t> RowsInOrder() const;
 
