@@ -180,6 +180,7 @@ Result<void> StoreCore::ReplayJournals() {
     TRY_VOID(Replay(sequence));
     next_journal_ = sequence + 1;
   }
+  replayed_until_ = next_journal_;
   replayed_keys_.clear();
   return files_.SyncFolder(options_.dir);
 }

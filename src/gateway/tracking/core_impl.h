@@ -125,6 +125,10 @@ class StoreCore final : public Core {
   std::unique_ptr<segment::JournalWriter> journal_;
   std::shared_ptr<Head> active_;
   uint64_t next_journal_ = 1;
+  // Journals below it were replayed at the start. A later one may repeat what an earlier one holds
+  // of a batch that failed, so they are sealed together: of one that is left alone, a replay would
+  // not know what it repeats.
+  uint64_t replayed_until_ = 0;
   Time active_since_{};
   std::atomic<uint64_t> max_mid_{0};
   std::shared_ptr<const WatchList> watch_;  // of commit_mutex_

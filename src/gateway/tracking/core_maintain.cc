@@ -207,7 +207,8 @@ Result<bool> StoreCore::SealFrozen() {
   std::vector<std::shared_ptr<Head>> heads;
   size_t rows = 0, later = 0;
   for (const auto& head : now->heads) {
-    if (head == now->heads.back() || rows >= options_.seal_records) break;
+    if (head == now->heads.back()) break;
+    if (rows >= options_.seal_records && head->journal() >= replayed_until_) break;
     heads.push_back(head);
     rows += head->rows();
     later += head->later_events();
