@@ -11,6 +11,8 @@
 #include "io/event.h"
 #include "io/file.h"
 #include "response/api/api.h"
+#include "response/api/integration_routes.h"
+#include "response/api/module_system.h"
 #include "response/exchange/routes.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -106,13 +108,27 @@ Result<void> Run(const std::string& folder, const std::string& console) {
 
   io::Scope scope(context.get_executor(), *logger);
   FileSource source(folder + "/modules", identity->organisation().id);
-  const modules::Registry registry({&source});
+  // Relays of the tests listen on loopback.
+  TRY(const auto snapshot,
+      settings::Snapshot::FromJson(
+          settings::Schema::Builtin(), "response",
+          json::object{{"values", {{"outbound.allowed_hosts", {"127.0.0.0/8"}}}}}));
+  TRY(const auto modules,
+      api::ModuleSystem::Open({.database_path = folder + "/modules.db",
+                               .key_path = folder + "/module-keys.json",
+                               .signing = {.signer =
+                                               [&identity](const json::object& claims) {
+                                                 return identity->SignJwt(claims);
+                                               },
+                                           .jwks_host = "response.example"}},
+                              *snapshot, {&source}, clock, *logger));
   enrich::Options enrich_options;
   enrich_options.timeout = enrich_options.health_timeout = enrich_options.trigger_timeout =
       std::chrono::seconds(10);
   enrich_options.answer.max_bytes = 1024 * 1024;
-  enrich::Enricher enricher(registry, scope, clock, *logger, enrich_options);
+  enrich::Enricher enricher(modules->registry(), scope, clock, *logger, enrich_options);
   api::Api api(*identity, enricher, clock, *logger, {.public_url = "http://response.example"});
+  api::IntegrationRoutes integration_routes(api, modules->registry(), modules->catalogue());
   for (auto& route : exchange::ApiRoutes(exchange)) {
     api.Add(route.method, route.pattern, api::WithRelayCaller(std::move(route.handler)));
   }

@@ -48,6 +48,14 @@ class Api {
   void set_files(http::Handler files);
 
   const http::Router& router() const { return router_; }
+  const Options& options() const { return options_; }
+  // Puts an act into the audit log.
+  io::Task<Result<void>> AuditAct(const identity::Caller& caller, const http::Request& request,
+                                  std::string action, std::string object_type,
+                                  std::string object_id, std::string result, std::string message,
+                                  json::object details);
+  // The answer to an error; what is our own fault goes to the log.
+  http::Response Failed(const Error& error, const http::Request& request) const;
   // Rules of the table that nothing answers: empty once everything is wired.
   std::vector<std::string> Unserved() const;
   // For http::Server::set_default_headers: content security policy and the like.
@@ -99,23 +107,12 @@ class Api {
 
   // console_routes.cc
   void AddConsoleRoutes();
-  io::Task<http::Response> ModuleTypes(http::Request request, identity::Caller caller);
-  io::Task<http::Response> ModuleType(http::Request request, identity::Caller caller);
-  io::Task<http::Response> ModuleInstances(http::Request request, identity::Caller caller);
-  io::Task<http::Response> ModuleInstance(http::Request request, identity::Caller caller);
   io::Task<http::Response> Status(http::Request request, identity::Caller caller);
   io::Task<http::Response> SearchMessages(http::Request request, identity::Caller caller);
   io::Task<http::Response> GetMessage(http::Request request, identity::Caller caller);
   io::Task<http::Response> MakePlan(http::Request request, identity::Caller caller);
   io::Task<http::Response> StartBatch(http::Request request, identity::Caller caller);
   io::Task<http::Response> GetBatch(http::Request request, identity::Caller caller);
-
-  // Puts an act on mail into the audit log.
-  io::Task<Result<void>> AuditAct(const identity::Caller& caller, const http::Request& request,
-                                  std::string action, std::string object_type,
-                                  std::string object_id, std::string result, std::string message,
-                                  json::object details);
-  http::Response Failed(const Error& error, const http::Request& request) const;
 
   identity::Identity& identity_;
   enrich::Enricher& enricher_;

@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "response/api/integration_routes.h"
+#include "response/api/module_system.h"
 #include "response/identity/test_identity.h"
 #include "response/modules/fake_modules.h"
 
@@ -19,10 +21,11 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
  protected:
   ApiTest()
       : scope(context.get_executor(), logger),
-        registry({&source}),
-        enricher(registry, scope, clock, logger, {}),
+        modules_(OpenModules(source, folder.path(), clock, logger)),
+        enricher(modules_->registry(), scope, clock, logger, {}),
         issuer(identity::KeyRing::Open({.path = options.key_path}, clock).value(), {}, clock),
-        api(*identity, enricher, clock, logger, {.public_url = "https://response.example"}) {
+        api(*identity, enricher, clock, logger, {.public_url = "https://response.example"}),
+        integration_routes(api, modules_->registry(), modules_->catalogue()) {
     source.org_id = identity->organisation().id;
     for (const std::string& route : api.Unserved()) {
       const size_t space = route.find(' ');
@@ -33,6 +36,16 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
         api.Add(method, pattern, [](http::Request, identity::Caller) { return Done(); });
       }
     }
+  }
+  static std::unique_ptr<ModuleSystem> OpenModules(modules::FakeSource& source,
+                                                   const std::string& folder, const Clock& clock,
+                                                   log::Logger& logger) {
+    auto opened =
+        ModuleSystem::Open({.database_path = ":memory:", .key_path = folder + "/module-keys.json"},
+                           *settings::Snapshot::Defaults(settings::Schema::Builtin(), "response"),
+                           {&source}, clock, logger);
+    EXPECT_TRUE(opened) << opened.error().ToString();
+    return *std::move(opened);
   }
   static io::Task<http::Response> Done() {
     co_return http::Response::Json(200, json::object{{"done", true}});
@@ -99,10 +112,11 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
   asio::io_context context;
   io::Scope scope;
   modules::FakeSource source;
-  modules::Registry registry;
+  std::unique_ptr<ModuleSystem> modules_;
   enrich::Enricher enricher;
   identity::TokenIssuer issuer;
   Api api;
+  IntegrationRoutes integration_routes;
   std::string password, user_id;
 };
 

@@ -68,10 +68,6 @@ http::Response NoSuchModule(const http::Request& request) {
 }  // namespace
 
 void Api::AddConsoleRoutes() {
-  On("GET", "/iroh/iroh-int/module-type", &Api::ModuleTypes);
-  On("GET", "/iroh/iroh-int/module-type/{id}", &Api::ModuleType);
-  On("GET", "/iroh/iroh-int/module-instance", &Api::ModuleInstances);
-  On("GET", "/iroh/iroh-int/module-instance/{id}", &Api::ModuleInstance);
   On("GET", "/mailreeve/v1/status", &Api::Status);
   On("POST", "/mailreeve/v1/messages/search", &Api::SearchMessages);
   On("GET", "/mailreeve/v1/messages/{module_instance_id}/{mid}", &Api::GetMessage);
@@ -80,46 +76,8 @@ void Api::AddConsoleRoutes() {
   On("GET", "/mailreeve/v1/remediation/batches/{module_instance_id}/{batch_id}", &Api::GetBatch);
 }
 
-io::Task<http::Response> Api::ModuleTypes(http::Request, identity::Caller caller) {
-  json::array out;
-  for (const modules::ModuleType* type : enricher_.registry().Types()) {
-    out.push_back(modules::ToJson(*type, caller.org_id));
-  }
-  co_return http::Response::Json(200, out);
-}
-
-io::Task<http::Response> Api::ModuleType(http::Request request, identity::Caller caller) {
-  const modules::ModuleType* type = enricher_.registry().FindType(request.Param("id"));
-  if (type == nullptr) {
-    co_return ErrorResponse(404, "module_type_not_found", "There is no such module type.", request);
-  }
-  co_return http::Response::Json(200, modules::ToJson(*type, caller.org_id));
-}
-
-io::Task<http::Response> Api::ModuleInstances(http::Request request, identity::Caller caller) {
-  auto instances = co_await enricher_.registry().Instances(caller.org_id);
-  if (!instances) co_return Failed(instances.error(), request);
-  const auto type = request.Query("module_type_id");
-  const auto enabled = request.Query("enabled");
-  json::array out;
-  for (const modules::ModuleInstance& instance : *instances) {
-    if (type && *type != instance.type_id) continue;
-    if (enabled && (*enabled == "true") != instance.enabled) continue;
-    out.push_back(modules::ToJson(instance));
-  }
-  co_return http::Response::Json(200, out);
-}
-
-io::Task<http::Response> Api::ModuleInstance(http::Request request, identity::Caller caller) {
-  auto instance =
-      co_await enricher_.registry().FindInstance(caller.org_id, std::string(request.Param("id")));
-  if (!instance && instance.error().code == Code::kNotFound) co_return NoSuchModule(request);
-  if (!instance) co_return Failed(instance.error(), request);
-  co_return http::Response::Json(200, modules::ToJson(*instance));
-}
-
 io::Task<http::Response> Api::Status(http::Request request, identity::Caller caller) {
-  auto instances = co_await enricher_.registry().Instances(caller.org_id);
+  auto instances = co_await enricher_.registry().Instances(caller.org_id, caller.user_id);
   if (!instances) co_return Failed(instances.error(), request);
   json::array list;
   for (const modules::ModuleInstance& instance : *instances) {

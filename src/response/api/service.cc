@@ -8,6 +8,8 @@
 #include "io/file.h"
 #include "response/api/api.h"
 #include "response/api/device_source.h"
+#include "response/api/integration_routes.h"
+#include "response/api/module_system.h"
 #include "response/exchange/routes.h"
 
 namespace mailreeve::response::api {
@@ -60,9 +62,10 @@ struct Service::Parts {
   std::unique_ptr<exchange::AuthorityEnroller> enroller;
   std::unique_ptr<exchange::Exchange> exchange;
   std::unique_ptr<DeviceSource> devices;
-  std::unique_ptr<modules::Registry> registry;
+  std::unique_ptr<ModuleSystem> modules;
   std::unique_ptr<enrich::Enricher> enricher;
   std::unique_ptr<Api> api;
+  std::unique_ptr<IntegrationRoutes> integration_routes;
   http::Router device_router;
   std::unique_ptr<http::Server> server, device_server;
   Secret first_password;
@@ -108,15 +111,26 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
                                            std::move(exchange_options), clock, logger, executor);
 
   parts.devices = std::make_unique<DeviceSource>(*parts.exchange);
-  parts.registry =
-      std::make_unique<modules::Registry>(std::vector<modules::ModuleSource*>{parts.devices.get()});
-  parts.enricher = std::make_unique<enrich::Enricher>(*parts.registry, parts.scope, clock, logger,
-                                                      enrich::FromSettings(*snapshot));
+  TRY(const http::UrlParts public_url, http::SplitUrl(options.public_url));
+  TRY(parts.modules,
+      ModuleSystem::Open(
+          {.database_path = folder + "/modules.db",
+           .key_path = folder + "/module-keys.json",
+           .signing = {.signer =
+                           [identity = parts.identity.get()](const json::object& claims) {
+                             return identity->SignJwt(claims);
+                           },
+                       .jwks_host = public_url.authority}},
+          *snapshot, {parts.devices.get()}, clock, logger));
+  parts.enricher = std::make_unique<enrich::Enricher>(parts.modules->registry(), parts.scope, clock,
+                                                      logger, enrich::FromSettings(*snapshot));
   Options api_options;
   api_options.public_url = options.public_url;
   api_options.version = options.version;
   parts.api = std::make_unique<Api>(*parts.identity, *parts.enricher, clock, logger,
                                     std::move(api_options));
+  parts.integration_routes = std::make_unique<IntegrationRoutes>(
+      *parts.api, parts.modules->registry(), parts.modules->catalogue());
   for (exchange::AuthorisedRoute& route : exchange::ApiRoutes(*parts.exchange)) {
     // The table decides; the two must not drift apart.
     const RouteRule* rule = FindRule(route.method, route.pattern);

@@ -307,7 +307,7 @@ io::Task<Result<std::vector<Part>>> Enricher::AskAll(std::string api, std::strin
                                                      Filter filter, relay::Caller caller,
                                                      std::map<std::string, json::value> bodies) {
   CO_TRY(std::vector<modules::ModuleInstance> instances,
-         co_await registry_.Instances(caller.org_id));
+         co_await registry_.Instances(caller.org_id, caller.user_id));
   std::erase_if(instances, [&](const modules::ModuleInstance& instance) {
     if (!instance.enabled) return true;
     if (!filter.module_instance_ids.empty() &&
@@ -315,9 +315,10 @@ io::Task<Result<std::vector<Part>>> Enricher::AskAll(std::string api, std::strin
                   instance.id) == filter.module_instance_ids.end()) {
       return true;
     }
-    const modules::ModuleType* type = registry_.FindType(instance.type_id);
+    const modules::ModuleType* type = instance.type.get();
     if (type == nullptr) return true;
-    if (!api.empty() && !type->Supports(api)) return true;
+    // Our own routes are served by devices alone.
+    if (api.empty() ? type->takes_instances : !instance.Supports(api)) return true;
     if (!filter.flags.empty() && !HasAny(type->flags, filter.flags)) return true;
     return !filter.product_categories.empty() &&
            !HasAny(type->product_categories, filter.product_categories);
@@ -330,7 +331,8 @@ io::Task<Result<Part>> Enricher::AskOne(std::string module_instance_id, std::str
                                         json::value body, Shape shape,
                                         std::chrono::milliseconds timeout, relay::Caller caller) {
   CO_TRY(modules::ModuleInstance instance,
-         co_await registry_.FindInstance(caller.org_id, std::move(module_instance_id)));
+         co_await registry_.FindInstance(caller.org_id, std::move(module_instance_id),
+                                         caller.user_id));
   if (!instance.enabled) co_return Fail(Code::kNotFound, "this module instance is disabled");
   CO_TRY(std::vector<Part> parts,
          co_await Ask({std::move(instance)}, std::move(route), std::move(body), {}, shape, timeout,

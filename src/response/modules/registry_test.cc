@@ -50,8 +50,8 @@ TEST(RegistryTest, ShowsTypeAndInstanceAsTheIntegrationServiceDoes) {
   FakeSource source;
   source.Add("a", "alpha", Ok);
   Registry registry({&source});
-  ASSERT_NE(registry.FindType(kEmailGatewayTypeId), nullptr);
-  EXPECT_EQ(registry.FindType("x"), nullptr);
+  ASSERT_EQ(registry.Types().size(), 1u);
+  EXPECT_EQ(registry.Types()[0]->id, kEmailGatewayTypeId);
   const json::object type = ToJson(EmailGatewayType(), "org");
   for (const char* key : {"id", "title", "default_name", "record", "org_id", "user_id", "client_id",
                           "enabled", "visibility", "created_at"}) {
