@@ -1,4 +1,5 @@
 #include "gateway/milter/answer.h"
+#include "gateway/milter/listeners.h"
 #include "gateway/milter/milter.h"
 #include "gateway/milter/session.h"
 #include "gateway/milter/wire.h"
@@ -6,16 +7,10 @@
 #include "io/event.h"
 
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <list>
 
 namespace mailreeve::gateway::milter {
@@ -23,64 +18,6 @@ namespace {
 
 using Socket = asio::generic::stream_protocol::socket;
 using SteadyTime = std::chrono::steady_clock::time_point;
-
-struct Address {
-  std::string host, path;
-  uint16_t port = 0;
-  bool is_unix = false;
-};
-
-Result<Address> ParseListenAddress(std::string_view text) {
-  const auto wrong = [&] {
-    return Fail(Code::kInvalid, "milter address '" + std::string(text) +
-                                    "': must be inet:ADDRESS:PORT, inet:[IPV6]:PORT or unix:/PATH");
-  };
-  Address out;
-  if (text.starts_with("unix:")) {
-    out.is_unix = true;
-    out.path = text.substr(5);
-    if (out.path.empty() || out.path[0] != '/' || out.path.size() >= sizeof(sockaddr_un::sun_path))
-      return wrong();
-    return out;
-  }
-  if (!text.starts_with("inet:")) return wrong();
-  std::string_view rest = text.substr(5);
-  const size_t colon = rest.rfind(':');
-  if (colon == std::string_view::npos) return wrong();
-  std::string_view host = rest.substr(0, colon), port = rest.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-    host = host.substr(1, host.size() - 2);
-  if (port.empty() || port.size() > 5) return wrong();
-  uint32_t number = 0;
-  for (const char c : port) {
-    if (c < '0' || c > '9') return wrong();
-    number = number * 10 + static_cast<uint32_t>(c - '0');
-  }
-  if (number > 65535) return wrong();
-  out.host = host;
-  out.port = static_cast<uint16_t>(number);
-  return out;
-}
-
-// Removes the socket file of a server that is gone; one that answers is left alone.
-Result<void> ClearSocketFile(const std::string& path) {
-  struct stat info = {};
-  if (::lstat(path.c_str(), &info) != 0) return {};
-  if (!S_ISSOCK(info.st_mode))
-    return Fail(Code::kConflict, "'" + path + "' exists and is not a socket");
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const bool answers = probe >= 0 && ::connect(probe, reinterpret_cast<const sockaddr*>(&address),
-                                               sizeof(address)) == 0;
-  if (probe >= 0) ::close(probe);
-  if (answers) return Fail(Code::kConflict, "another process serves on '" + path + "'");
-  if (::unlink(path.c_str()) != 0) {
-    return Fail(Code::kUnavailable, "cannot replace '" + path + "': " + std::strerror(errno));
-  }
-  return {};
-}
 
 // An exception of the handler is our own fault in one message; it must not end the dialogue.
 io::Task<Result<Decision>> Guarded(io::Task<Decision> task) {
@@ -138,7 +75,6 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   State(const Options& o, MessageHandler& h, io::Scope& s, log::Logger& l)
       : options(o), handler(h), scope(s), logger(l), changed(s.executor()) {}
 
-  Result<void> Open(const std::string& text);
   void Start();
 
   static io::Task<void> AcceptTcp(std::shared_ptr<State> state, asio::ip::tcp::acceptor& acceptor);
@@ -167,14 +103,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   io::Event changed;
   Counters counters;
   uint64_t next_serial = 0;
-  std::list<asio::ip::tcp::acceptor> tcp;
-  std::list<asio::local::stream_protocol::acceptor> local;
-  std::vector<std::string> addresses;
-  struct SocketFile {
-    std::string path;
-    ino_t inode;
-  };
-  std::vector<SocketFile> files;
+  Listeners listeners;
   std::list<Connection*> open;
   bool accepting = true;
 };
@@ -191,55 +120,10 @@ Options Options::FromSettings(const settings::Snapshot& settings) {
   return options;
 }
 
-Result<void> Server::State::Open(const std::string& text) {
-  TRY(const Address where, ParseListenAddress(text));
-  const auto failed = [&](const boost::system::error_code& error) {
-    return Fail(Code::kUnavailable, "cannot listen on '" + text + "': " + error.message());
-  };
-  boost::system::error_code error;
-  if (where.is_unix) {
-    TRY_VOID(ClearSocketFile(where.path));
-    asio::local::stream_protocol::acceptor acceptor(scope.executor());
-    acceptor.open(asio::local::stream_protocol(), error);
-    if (error) return failed(error);
-    acceptor.bind(asio::local::stream_protocol::endpoint(where.path), error);
-    if (error) return failed(error);
-    if (::chmod(where.path.c_str(), options.unix_mode) != 0) {
-      return failed({errno, boost::system::system_category()});
-    }
-    acceptor.listen(asio::socket_base::max_listen_connections, error);
-    if (error) return failed(error);
-    struct stat info = {};
-    if (::lstat(where.path.c_str(), &info) == 0) files.push_back({where.path, info.st_ino});
-    addresses.push_back("unix:" + where.path);
-    local.push_back(std::move(acceptor));
-    return {};
-  }
-  const auto ip = asio::ip::make_address(where.host, error);
-  if (error)
-    return Fail(Code::kInvalid, "milter address '" + text + "': not an IP address: " + where.host);
-  const asio::ip::tcp::endpoint endpoint(ip, where.port);
-  asio::ip::tcp::acceptor acceptor(scope.executor());
-  acceptor.open(endpoint.protocol(), error);
-  if (error) return failed(error);
-  acceptor.set_option(asio::socket_base::reuse_address(true), error);
-  if (error) return failed(error);
-  acceptor.bind(endpoint, error);
-  if (error) return failed(error);
-  acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return failed(error);
-  const auto bound = acceptor.local_endpoint(error);
-  if (error) return failed(error);
-  const std::string host = ip.is_v6() ? "[" + ip.to_string() + "]" : ip.to_string();
-  addresses.push_back("inet:" + host + ":" + std::to_string(bound.port()));
-  if (!ip.is_loopback()) logger.Warn("milter_not_on_loopback", {{"address", addresses.back()}});
-  tcp.push_back(std::move(acceptor));
-  return {};
-}
-
 void Server::State::Start() {
-  for (auto& acceptor : tcp) scope.Spawn("milter accept", AcceptTcp(shared_from_this(), acceptor));
-  for (auto& acceptor : local)
+  for (auto& acceptor : listeners.tcp())
+    scope.Spawn("milter accept", AcceptTcp(shared_from_this(), acceptor));
+  for (auto& acceptor : listeners.local())
     scope.Spawn("milter accept", AcceptUnix(shared_from_this(), acceptor));
   scope.Spawn("milter watch", Watch(shared_from_this()));
 }
@@ -590,11 +474,7 @@ Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Server::~Server() {
   StopAccepting();
-  for (const auto& file : state_->files) {
-    struct stat info = {};
-    if (::lstat(file.path.c_str(), &info) == 0 && info.st_ino == file.inode)
-      ::unlink(file.path.c_str());
-  }
+  state_->listeners.RemoveFiles();
 }
 
 Result<std::unique_ptr<Server>> Server::Listen(const Options& options, MessageHandler& handler,
@@ -604,14 +484,16 @@ Result<std::unique_ptr<Server>> Server::Listen(const Options& options, MessageHa
   auto state = std::make_shared<State>(options, handler, scope, logger);
   // On a failure its destructor closes what was opened so far and removes the socket files.
   std::unique_ptr<Server> server(new Server(state));
-  for (const std::string& address : options.listen) TRY_VOID(state->Open(address));
+  for (const std::string& address : options.listen) {
+    TRY_VOID(state->listeners.Open(address, options.unix_mode, scope.executor(), logger));
+  }
   state->Start();
-  for (const std::string& address : state->addresses)
+  for (const std::string& address : state->listeners.addresses())
     logger.Info("milter_listening", {{"address", address}});
   return server;
 }
 
-std::vector<std::string> Server::addresses() const { return state_->addresses; }
+std::vector<std::string> Server::addresses() const { return state_->listeners.addresses(); }
 
 const Counters& Server::counters() const { return state_->counters; }
 
@@ -619,9 +501,7 @@ void Server::SetFailureMode(FailureMode mode) { state_->options.on_failure = mod
 
 void Server::StopAccepting() {
   state_->accepting = false;
-  boost::system::error_code ignored;
-  for (auto& acceptor : state_->tcp) acceptor.close(ignored);
-  for (auto& acceptor : state_->local) acceptor.close(ignored);
+  state_->listeners.Close();
   state_->changed.Notify();
 }
 

@@ -1,0 +1,96 @@
+// GatewayModule: the tile of counts that the platform's dashboard shows.
+#include "gateway/enrich/module_parts.h"
+#include "gateway/enrich/query_body.h"
+
+#include <algorithm>
+#include <array>
+
+namespace mailreeve::gateway::enrich {
+namespace {
+
+struct Period {
+  std::string_view name;
+  std::chrono::hours span;
+};
+constexpr std::array kPeriods = {Period{"last_hour", std::chrono::hours(1)},
+                                 Period{"last_24_hours", std::chrono::hours(24)},
+                                 Period{"last_7_days", std::chrono::hours(7 * 24)},
+                                 Period{"last_30_days", std::chrono::hours(30 * 24)},
+                                 Period{"last_60_days", std::chrono::hours(60 * 24)},
+                                 Period{"last_90_days", std::chrono::hours(90 * 24)}};
+constexpr std::string_view kTileId = "mailreeve-messages";
+
+json::object TileDefinition() {
+  json::array periods;
+  for (const auto& period : kPeriods) periods.push_back(json::value(period.name));
+  return {{"id", kTileId},
+          {"type", "metric_group"},
+          {"title", "Messages"},
+          {"description", "Messages that this gateway tracked, and what became of them."},
+          {"short_description", "Tracked, delivered and remediated messages"},
+          {"tags", json::array{"email"}},
+          {"periods", std::move(periods)},
+          {"default_period", "last_24_hours"}};
+}
+
+}  // namespace
+
+io::Task<Result<json::value>> GatewayModule::Tiles(relay::Call) {
+  co_return json::object{{"data", json::array{TileDefinition()}}};
+}
+
+io::Task<Result<json::value>> GatewayModule::Tile(relay::Call call) {
+  const auto read = [&]() -> Result<void> {
+    TRY(const json::object* body, json::AsObject(call.body, ""));
+    TRY_VOID(json::RefuseUnknownKeys(*body, {"tile_id"}));
+    TRY(const std::string id, json::RequireString(*body, "tile_id"));
+    if (id != kTileId) return Fail(Code::kNotFound, "no such tile");
+    return {};
+  };
+  if (auto good = read(); !good) co_return FatalOf(good.error());
+  co_return json::object{{"data", TileDefinition()}};
+}
+
+io::Task<Result<json::value>> GatewayModule::TileData(relay::Call call) {
+  std::string name;
+  const Period* period = nullptr;
+  const auto read = [&]() -> Result<void> {
+    TRY(const json::object* body, json::AsObject(call.body, ""));
+    TRY_VOID(json::RefuseUnknownKeys(*body, {"tile_id", "period"}));
+    TRY(const std::string id, json::RequireString(*body, "tile_id"));
+    if (id != kTileId) return Fail(Code::kNotFound, "no such tile");
+    TRY(name, json::OptionalString(*body, "period", "last_24_hours"));
+    for (const Period& each : kPeriods) {
+      if (each.name == name) period = &each;
+    }
+    if (period == nullptr) return Fail(Code::kInvalid, "period: is not one of the tile's");
+    return {};
+  };
+  if (auto good = read(); !good) co_return FatalOf(good.error());
+  const Time now = clock_.Now();
+  auto totals = co_await store_.Count(now - period->span, now + Duration(1));
+  if (!totals) co_return FatalOf(totals.error());
+  const auto metric = [](std::string_view label, uint64_t value, std::string_view icon) {
+    return json::object{
+        {"label", label}, {"value", value}, {"icon", icon}, {"value-unit", "integer"}};
+  };
+  const json::object span{{"start_time", FormatTime(now - period->span)},
+                          {"end_time", FormatTime(now)}};
+  co_return json::object{
+      {"data",
+       {{"tile_id", kTileId},
+        {"period", name},
+        {"cache_scope", "org"},
+        {"hide_legend", true},
+        {"observed_time", span},
+        {"valid_time",
+         {{"start_time", FormatTime(now)},
+          {"end_time", FormatTime(now + std::chrono::minutes(5))}}},
+        {"data", json::array{metric("Tracked", totals->messages, "email"),
+                             metric("Delivered", totals->delivered, "success"),
+                             metric("Refused", totals->refused, "block"),
+                             metric("Bounced", totals->bounced, "warning"),
+                             metric("Remediated", totals->remediated, "remediation")}}}}};
+}
+
+}  // namespace mailreeve::gateway::enrich
