@@ -1,10 +1,12 @@
 // mailreeve-response --config FILE: the threat-response platform. Reads the bootstrap file, builds
-// the service, runs until SIGTERM or SIGINT.
-#include "http/listen_address.h"
+// the service, runs until SIGTERM or SIGINT. With check, backup or restore it does that and ends.
+#include "config.h"
+#include "io/file.h"
 #include "json/json.h"
 #include "log/log.h"
 #include "response/api/service.h"
-#include "settings/bootstrap.h"
+#include "response/storage/backup.h"
+#include "response/storage/storage.h"
 #include "settings/settings.h"
 
 #include <CLI/CLI.hpp>
@@ -20,41 +22,14 @@ namespace {
 
 using namespace mailreeve;
 
-struct Config {
-  response::api::ServiceOptions service;
-  std::string settings_file;
-  std::string log_file;
-};
-
-Result<Config> ReadConfig(const std::string& path) {
-  TRY(auto file, settings::Bootstrap::Load(path));
-  Config out;
-  TRY(out.service.state_folder, file.Path("response.state_folder"));
-  TRY(out.settings_file, file.Path("response.settings_file", ""));
-  TRY(out.log_file, file.Path("response.log_file", ""));
-  TRY(const std::string listen, file.Text("response.listen", "127.0.0.1:8443"));
-  TRY(out.service.listen, http::ParseListenAddress(listen));
-  TRY(const std::string device_listen, file.Text("response.device_listen", "127.0.0.1:8444"));
-  TRY(out.service.device_listen, http::ParseListenAddress(device_listen));
-  TRY(out.service.public_url, file.Text("response.public_url"));
-  TRY(out.service.device_url, file.Text("response.device_url"));
-  TRY(out.service.server_names, file.TextList("response.server_names", {"localhost", "127.0.0.1"}));
-  TRY(out.service.certificate_file, file.Path("response.certificate_file", ""));
-  TRY(out.service.key_file, file.Path("response.key_file", ""));
-  TRY(out.service.console_folder, file.Path("response.console_folder", ""));
-  TRY_VOID(file.RefuseUnread());
-  return out;
-}
-
 io::Task<void> StopService(response::api::Service& service, asio::io_context& context) {
   co_await service.Stop();
   context.stop();
 }
 
-Result<void> Serve(const std::string& config_path, bool check_only) {
-  TRY(Config config, ReadConfig(config_path));
+Result<void> Serve(const std::string& config_path) {
+  TRY(ResponseConfig config, ReadResponseConfig(config_path));
   TRY(auto snapshot, settings::LoadSnapshot(config.settings_file, "response"));
-  if (check_only) return {};
   const auto logger = log::MakeLogger(config.log_file, log::Level::kInfo);
   const SystemClock clock;
   asio::io_context context(1);
@@ -76,20 +51,86 @@ Result<void> Serve(const std::string& config_path, bool check_only) {
   return {};
 }
 
+// The database of the configuration, for commands beside the server.
+Result<sql::Database> OpenDatabase(const ResponseConfig& config) {
+  TRY(auto snapshot, settings::LoadSnapshot(config.settings_file, "response"));
+  const response::api::ServiceOptions& service = config.service;
+  TRY(const auto options,
+      response::storage::DatabaseOptions(
+          {service.state_folder, service.storage_url, service.storage_password_file}, *snapshot));
+  return sql::Database::Open(options);
+}
+
+void Say(const response::storage::BackupDone& done) {
+  std::cout << json::Serialize(json::object{
+                   {"created", FormatTime(done.header.created)},
+                   {"tables", done.tables},
+                   {"rows", done.rows},
+                   {"keys_apart",
+                    json::array(done.header.keys_apart.begin(), done.header.keys_apart.end())}})
+            << std::endl;
+}
+
+Result<void> SaveBackup(const std::string& config_path, const std::string& file) {
+  TRY(const ResponseConfig config, ReadResponseConfig(config_path));
+  TRY(sql::Database database, OpenDatabase(config));
+  const std::string& folder = config.service.state_folder;
+  TRY(const auto done,
+      response::storage::Backup(
+          database, file, SystemClock(),
+          {.program = MAILREEVE_VERSION, .keys_apart = response::storage::KeysApart(folder)}));
+  Say(done);
+  return {};
+}
+
+Result<void> BringBack(const std::string& config_path, const std::string& file, bool force) {
+  TRY(const ResponseConfig config, ReadResponseConfig(config_path));
+  TRY_VOID(io::MakeFolders(config.service.state_folder, 0750));
+  TRY(sql::Database database, OpenDatabase(config));
+  TRY(const auto done, response::storage::Restore(database, file, {.force = force}));
+  Say(done);
+  return {};
+}
+
+Result<void> Check(const std::string& config_path) {
+  const auto problems = CheckResponseConfig(config_path);
+  std::string text;
+  for (const std::string& problem : problems) text += "\n  " + problem;
+  if (problems.empty()) return {};
+  return Fail(Code::kInvalid,
+              std::to_string(problems.size()) + " problems in the configuration:" + text);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Mailreeve response: the threat-response platform that gateways register with.");
-  std::string config;
-  bool check = false;
+  std::string config, file;
+  bool check_flag = false, force = false;
   app.add_option("--config", config, "bootstrap file (TOML)")->required();
-  app.add_flag("--check-config", check,
-               "read bootstrap file and settings, say what is wrong, and end");
+  app.add_flag("--check-config", check_flag, "the same as the command check");
   app.set_version_flag("--version", "mailreeve-response " MAILREEVE_VERSION);
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+  CLI::App* check = app.add_subcommand(
+      "check", "say everything that is wrong with the configuration and what to do, and end");
+  CLI::App* backup = app.add_subcommand(
+      "backup", "save the database into FILE (….zst); may run beside the server");
+  backup->add_option("FILE", file)->required();
+  CLI::App* restore = app.add_subcommand(
+      "restore", "bring a backup back into an empty database; the server must not run");
+  restore->add_option("FILE", file)->required();
+  restore->add_flag("--force", force, "drop what the database holds first");
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(0027);
-  if (auto done = Serve(config, check); !done) {
+  const auto run = [&]() -> Result<void> {
+    if (check_flag || check->parsed()) return Check(config);
+    if (backup->parsed()) return SaveBackup(config, file);
+    if (restore->parsed()) return BringBack(config, file, force);
+    return Serve(config);
+  };
+  if (auto done = run(); !done) {
     std::cerr << "mailreeve-response: " << done.error().ToString() << "\n";
     return 1;
   }

@@ -114,7 +114,7 @@ Result<void> Run(const std::string& folder, const std::string& console) {
           settings::Schema::Builtin(), "response",
           json::object{{"values", {{"outbound.allowed_hosts", {"127.0.0.0/8"}}}}}));
   TRY(const auto modules,
-      api::ModuleSystem::Open({.database_path = folder + "/modules.db",
+      api::ModuleSystem::Open({.database = {.path = folder + "/modules.db"},
                                .key_path = folder + "/module-keys.json",
                                .signing = {.signer =
                                                [&identity](const json::object& claims) {

@@ -81,8 +81,10 @@ class Process:
 class Response(Process):
     """The platform. After start(): .url, .device_url, .ca_file, .admin (user, password)."""
 
-    def __init__(self, folder, console=None, build=None):
+    def __init__(self, folder, console=None, build=None, tables=None):
         super().__init__(folder, "mailreeve-response", build)
+        # Further tables of the bootstrap file: {"storage": {"url": …}}.
+        self.tables = tables or {}
         self.port, self.device_port = util.free_ports(2)
         self.url = f"https://127.0.0.1:{self.port}"
         self.console = console or util.ROOT / "web" / "dist"
@@ -91,7 +93,7 @@ class Response(Process):
         self.admin = None
         self.set_settings({})
 
-    def start(self):
+    def write_config(self):
         console = self.folder / "console"
         if pathlib.Path(self.console).exists() and not console.exists():
             shutil.copytree(self.console, console)
@@ -102,8 +104,23 @@ class Response(Process):
             "public_url": self.url, "device_url": f"wss://127.0.0.1:{self.device_port}/device/v1/channel",
             "server_names": ["127.0.0.1", "localhost"],
             "console_folder": str(console) if console.exists() else "",
-        }})
+            **self.tables.get("response", {}),
+        }, **{name: keys for name, keys in self.tables.items() if name != "response"}})
         util.own(self.folder)
+
+    def run(self, *arguments, check=True):
+        """Runs the program with a command ("backup", file) as its own user; answers the finished process."""
+        self.write_config()
+        user = util.unprivileged_user()
+        extra = {} if user is None else {"user": user[0], "group": user[1], "extra_groups": []}
+        done = subprocess.run([str(self.binary), "--config", str(self.config), *map(str, arguments)], cwd="/",
+                              capture_output=True, text=True, timeout=300, **extra)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{self.name} {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr}")
+        return done
+
+    def start(self):
+        self.write_config()
         first = self.folder / "first-user.json"
         out = open(first, "ab")
         self.process = util.start([self.binary, "--config", self.config], self.log, stdout=out)

@@ -18,7 +18,7 @@ Result<std::unique_ptr<ModuleSystem>> ModuleSystem::Open(
   const std::chrono::hours rotate_after(24 * snapshot.Integer("modules.key_days"));
   TRY(crypto::SealingKeys keys,
       module_store::LoadOrMakeKeys(options.key_path, clock.Now(), rotate_after));
-  TRY(sql::Database database, sql::Database::Open({.path = options.database_path}));
+  TRY(sql::Database database, sql::Database::Open(options.database));
   TRY(module_store::Store store, module_store::Store::Open(std::move(database), std::move(keys)));
   std::vector<const modules::ModuleType*> types;
   for (const modules::ModuleSource* source : sources) types.push_back(&source->type());

@@ -7,6 +7,7 @@
 #include "response/modules/registry.h"
 #include "response/relay_client/relay_client.h"
 #include "settings/settings.h"
+#include "sql/database.h"
 
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ namespace mailreeve::response::api {
 class ModuleSystem {
  public:
   struct Options {
-    std::string database_path;  // shared with other components
+    sql::OpenOptions database;  // shared with other components
     std::string key_path;       // keys of secrets; never in the database
     relay_client::RelayClient::Signing signing;
   };

@@ -11,6 +11,7 @@
 #include "response/api/integration_routes.h"
 #include "response/api/module_system.h"
 #include "response/exchange/routes.h"
+#include "response/storage/storage.h"
 
 namespace mailreeve::response::api {
 namespace {
@@ -85,7 +86,10 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   TRY(parts.audit, audit::OpenFileLog(folder + "/audit.jsonl", clock));
 
   identity::Options identity_options = identity::FromSettings(*snapshot);
-  identity_options.database.path = folder + "/identity.db";
+  const storage::Place place{folder, options.storage_url, options.storage_password_file};
+  TRY(const sql::OpenOptions database_options, storage::DatabaseOptions(place, *snapshot));
+  if (place.url.empty()) TRY_VOID(storage::AdoptOlderFiles(folder));
+  identity_options.database = database_options;
   identity_options.key_path = folder + "/token-key.pem";
   TRY(parts.identity, identity::Identity::Open(identity_options, clock, *parts.audit, logger));
   parts.scope.Spawn("identity maintenance",
@@ -97,7 +101,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
       exchange::LoadOrCreateDeviceAuthority(folder + "/device-ca.pem", folder + "/device-ca.key",
                                             clock.Now()));
   parts.enroller = std::make_unique<exchange::AuthorityEnroller>(std::move(device_authority));
-  TRY(sql::Database database, sql::Database::Open({.path = folder + "/exchange.db"}));
+  TRY(sql::Database database, sql::Database::Open(database_options));
   TRY(exchange::Store store, exchange::Store::Open(std::move(database)));
   exchange::ExchangeOptions exchange_options = exchange::ExchangeOptionsFrom(*snapshot);
   exchange_options.channel_url = options.device_url;
@@ -114,7 +118,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   TRY(const http::UrlParts public_url, http::SplitUrl(options.public_url));
   TRY(parts.modules,
       ModuleSystem::Open(
-          {.database_path = folder + "/modules.db",
+          {.database = database_options,
            .key_path = folder + "/module-keys.json",
            .signing = {.signer =
                            [identity = parts.identity.get()](const json::object& claims) {

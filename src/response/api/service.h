@@ -25,9 +25,11 @@
 namespace mailreeve::response::api {
 
 struct ServiceOptions {
-  // Holds identity.db, exchange.db, token-key.pem, device-ca.{pem,key}, public-ca.{pem,key},
+  // Holds response.db, token-key.pem, device-ca.{pem,key}, public-ca.{pem,key},
   // server.{pem,key}, audit.jsonl. Made when it is not there.
   std::string state_folder;
+  // Another database than response.db: storage/storage.h.
+  std::string storage_url, storage_password_file;
   http::ListenAddress listen;         // HTTPS: console, API, device registration
   http::ListenAddress device_listen;  // mutual TLS: the device channel
   std::string public_url;             // "https://response.example.org"; what clients and people use
