@@ -40,10 +40,10 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
   static std::unique_ptr<ModuleSystem> OpenModules(modules::FakeSource& source,
                                                    const std::string& folder, const Clock& clock,
                                                    log::Logger& logger) {
-    auto opened =
-        ModuleSystem::Open({.database_path = ":memory:", .key_path = folder + "/module-keys.json"},
-                           *settings::Snapshot::Defaults(settings::Schema::Builtin(), "response"),
-                           {&source}, clock, logger);
+    auto opened = ModuleSystem::Open(
+        {.database = {.path = ":memory:", .key_path = folder + "/module-keys.json"}},
+        *settings::Snapshot::Defaults(settings::Schema::Builtin(), "response"), {&source}, clock,
+        logger);
     EXPECT_TRUE(opened) << opened.error().ToString();
     return *std::move(opened);
   }
