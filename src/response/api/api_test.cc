@@ -41,7 +41,7 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
                                                    const std::string& folder, const Clock& clock,
                                                    log::Logger& logger) {
     auto opened = ModuleSystem::Open(
-        {.database = {.path = ":memory:", .key_path = folder + "/module-keys.json"}},
+        {.database = {.path = ":memory:"}, .key_path = folder + "/module-keys.json"},
         *settings::Snapshot::Defaults(settings::Schema::Builtin(), "response"), {&source}, clock,
         logger);
     EXPECT_TRUE(opened) << opened.error().ToString();
