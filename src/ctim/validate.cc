@@ -627,6 +627,15 @@ Result<void> Check(std::string_view type, const json::value& document,
   return {};
 }
 
+ValidateLimits LimitsFrom(const settings::Snapshot& snapshot) {
+  ValidateLimits out;
+  out.max_depth = static_cast<size_t>(snapshot.Integer("ctim.max_depth"));
+  out.max_values = static_cast<size_t>(snapshot.Integer("ctim.max_values"));
+  out.max_text_bytes = static_cast<size_t>(snapshot.Integer("ctim.max_text_bytes"));
+  out.max_errors = static_cast<size_t>(snapshot.Integer("ctim.max_errors"));
+  return out;
+}
+
 std::string_view DispositionWord(int64_t number) {
   if (number < 1 || number > static_cast<int64_t>(kDispositions.size())) return {};
   return kDispositions[static_cast<size_t>(number - 1)];

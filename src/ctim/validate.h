@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "ctim/model.h"
+#include "settings/settings.h"
 
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ struct ValidateLimits {
   size_t max_text_bytes = 1024 * 1024;  // of a text without a limit of its own
   size_t max_errors = 500;              // more are not told
 };
+
+// The settings ctim.* of the program response.
+ValidateLimits LimitsFrom(const settings::Snapshot& snapshot);
 
 struct ValidateOptions {
   bool partial = false;   // PATCH: nothing is required

@@ -186,6 +186,15 @@ TEST(Validate, SpecificationOfAnIndicatorIsToldByItsType) {
             R"j( \"ThreatBrain\"} \"Yara\"))"}})j");
 }
 
+TEST(Validate, LimitsAreSettings) {
+  const auto snapshot = settings::Snapshot::Defaults(settings::Schema::Builtin(), "response");
+  const ValidateLimits read = LimitsFrom(*snapshot), built_in;
+  EXPECT_EQ(read.max_depth, built_in.max_depth);
+  EXPECT_EQ(read.max_values, built_in.max_values);
+  EXPECT_EQ(read.max_text_bytes, built_in.max_text_bytes);
+  EXPECT_EQ(read.max_errors, built_in.max_errors);
+}
+
 TEST(Validate, LimitsHold) {
   ValidateOptions options;
   options.limits.max_values = 1000;

@@ -74,6 +74,11 @@ ctim::ShortId StableId(const Terms& terms, std::string_view type, std::string_vi
 json::object Completed(json::object document, const ctim::ShortId& id, const Terms& terms) {
   const ctim::Entity* entity = ctim::TheModel().ByType(id.type);
   CHECK(entity != nullptr);
+  if (!terms.share_with.empty()) {
+    json::array groups;
+    for (const auto& group : terms.share_with) groups.push_back(json::value(group));
+    document["authorized_groups"] = std::move(groups);
+  }
   ctim::Envelope envelope{id, "feed:" + terms.feed, {"feeds"}, {}, terms.tlp};
   return ctim::Complete(*entity, std::move(document), envelope, terms.now);
 }

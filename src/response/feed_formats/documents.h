@@ -31,6 +31,8 @@ struct Terms {
   std::string severity = "Medium";
   std::string tlp = "green";
   std::optional<std::chrono::seconds> life;  // how long an entry is valid from now on
+  // Organisations that may see amber and red documents too; white and green ones are everyone's.
+  std::vector<std::string> share_with;
   Time now;
 };
 

@@ -91,6 +91,7 @@ TEST(TextFeed, JudgementsAreCompleteAndStable) {
   terms.source = "Demo list";
   terms.now = *ParseTime("2026-03-01T00:00:00Z");
   terms.life = std::chrono::hours(24);
+  terms.share_with = {"org-1"};
   const auto observed = ReadObservable("Bad[.]Example", "");
   ASSERT_TRUE(observed);
   const json::object judgement = JudgementOf({*observed, "", "why", {}, {}}, terms);
@@ -98,6 +99,7 @@ TEST(TextFeed, JudgementsAreCompleteAndStable) {
   EXPECT_EQ(judgement.at("valid_time").at("end_time"), "2026-03-02T00:00:00.000Z");
   EXPECT_EQ(judgement.at("owner"), "feed:demo");
   EXPECT_EQ(judgement.at("reason"), "why");
+  EXPECT_EQ(json::Serialize(judgement.at("authorized_groups")), R"(["org-1"])");
   terms.now += std::chrono::hours(5);
   EXPECT_EQ(JudgementOf({*observed}, terms).at("id"), judgement.at("id"));
   terms.feed = "other";

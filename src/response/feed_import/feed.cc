@@ -45,6 +45,9 @@ Result<void> ReadTerms(const json::object& from, const std::string& path,
   TRY_VOID(OneOf("severity", out.severity, path + ".severity"));
   TRY(out.tlp, json::OptionalString(from, "tlp", "green", path));
   TRY_VOID(OneOf("tlp", out.tlp, path + ".tlp"));
+  TRY(out.share_with, json::OptionalStrings(from, "share_with", path));
+  if (out.share_with.size() > 100)
+    return Fail(Code::kInvalid, path + ".share_with: must name at most 100 organisations");
   TRY(const int64_t life, json::OptionalInteger(from, "life_days", 0, path));
   if (life < 0 || life > kMaxLife)
     return Fail(Code::kInvalid, path + ".life_days: must be 0 (while it is listed) to 3650");
@@ -91,7 +94,7 @@ Result<Feed> ReadFeed(const json::value& value, const std::string& path) {
   TRY_VOID(json::RefuseUnknownKeys(
       *from,
       {"name", "kind", "url", "authorization_file", "interval", "enabled", "source", "disposition",
-       "priority", "confidence", "severity", "tlp", "life_days", "type", "csv"},
+       "priority", "confidence", "severity", "tlp", "life_days", "share_with", "type", "csv"},
       path));
   Feed out;
   TRY(out.name, json::RequireString(*from, "name", path));
