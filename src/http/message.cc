@@ -112,8 +112,11 @@ Result<void> ParseTarget(Request& request) {
   }
   if (!target.starts_with('/')) {
     // RFC 9112 section 3.2.2: servers take the absolute form too.
-    const std::string_view scheme = target.substr(0, std::min(target.find("://"), target.size()));
-    if (!AsciiEqualFold(scheme, "http") && !AsciiEqualFold(scheme, "https")) {
+    const size_t colon = target.find("://");
+    const std::string_view scheme = target.substr(0, std::min(colon, target.size()));
+    // "https" alone has nothing behind it to take off.
+    if (colon == std::string_view::npos ||
+        (!AsciiEqualFold(scheme, "http") && !AsciiEqualFold(scheme, "https"))) {
       return Fail(Code::kInvalid, "the request target must start with '/'");
     }
     target.remove_prefix(scheme.size() + 3);

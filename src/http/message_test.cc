@@ -42,9 +42,10 @@ TEST(ParseTarget, AbsoluteForm) {
 }
 
 TEST(ParseTarget, Refuses) {
-  for (const char* target :
-       {"", "*", "a", "h:443", "ftp://h/a", "/%", "/%1", "/%zz", "/%00", "/a?x=%00", "/a/../b",
-        "/a/%2e%2E/b", "/.", "/a b", "/a\tb", "/a#b", "/%ff", "/a?x=%c3%28", "/a\x7f"}) {
+  for (const char* target : {"http", "https", "HTTPS",    "https:",    "https:/",     "",
+                             "*",    "a",     "h:443",    "ftp://h/a", "/%",          "/%1",
+                             "/%zz", "/%00",  "/a?x=%00", "/a/../b",   "/a/%2e%2E/b", "/.",
+                             "/a b", "/a\tb", "/a#b",     "/%ff",      "/a?x=%c3%28", "/a\x7f"}) {
     EXPECT_THAT(Segments(target), ElementsAre("error: invalid")) << target;
   }
   std::string many = "/?";
