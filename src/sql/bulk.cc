@@ -54,9 +54,10 @@ Result<int64_t> BulkInsert::Finish() {
 Result<void> BulkInsert::Send() {
   if (values_.empty()) return {};
   std::string sql = before_;
+  // Without numbers: SQLite looks each number up among all those before it.
   for (size_t i = 0; i < values_.size(); ++i) {
     if (i % columns_ == 0) sql += i == 0 ? "(" : "), (";
-    sql += (i % columns_ == 0 ? "?" : ", ?") + std::to_string(i + 1);
+    sql += i % columns_ == 0 ? "?" : ", ?";
   }
   sql += ")" + then_;
   TRY(auto insert, database_.Prepare(sql));

@@ -30,8 +30,10 @@ Result<DollarSql> WithDollars(std::string_view sql) {
       size_t end = i + 1;
       while (end < sql.size() && sql[end] >= '0' && sql[end] <= '9' && number <= kMost)
         number = number * 10 + (sql[end++] - '0');
+      // Without a number: the next one, as SQLite counts.
+      if (end == i + 1) number = out.parameters + 1;
       if (number < 1 || number > kMost)
-        return Fail(Code::kInternal, "SQL: a parameter is written ?1 to ?65535");
+        return Fail(Code::kInternal, "SQL: a parameter is written ?1 to ?65535, or ?");
       out.sql += '$';
       out.sql += std::to_string(number);
       out.parameters = std::max(out.parameters, number);

@@ -12,8 +12,8 @@ struct DollarSql {
   std::string sql;
   int parameters = 0;  // the highest number
 };
-// `?1` becomes `$1`, but not in quotes and comments. kInternal for a `?` without a number, or one
-// above 65535.
+// `?1` becomes `$1`, but not in quotes and comments; a `?` without a number has the next one.
+// kInternal for a number above 65535.
 Result<DollarSql> WithDollars(std::string_view sql);
 
 }  // namespace mailreeve::sql
