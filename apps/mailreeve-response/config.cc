@@ -57,6 +57,10 @@ void Read(settings::Bootstrap& file, ResponseConfig& out, Problems& problems) {
   problems.Take(out.log_file, file.Path("response.log_file", ""));
   listen("response.listen", "127.0.0.1:8443", service.listen);
   listen("response.device_listen", "127.0.0.1:8444", service.device_listen);
+  http::ListenAddress operations;
+  listen("response.operations_listen", "", operations);
+  if (!operations.host.empty() || !operations.unix_path.empty())
+    service.operations_listen = operations;
   problems.Take(service.public_url, file.Text("response.public_url"));
   problems.Take(service.device_url, file.Text("response.device_url"));
   problems.Take(service.server_names,

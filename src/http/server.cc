@@ -83,6 +83,7 @@ struct State {
   std::vector<Route101> upgrades;
   Headers default_headers;
   Server::Refuse refuse;
+  Server::RequestIds request_ids;
   std::list<Connection*> connections;
   io::Event changed;  // a connection ended
   ServerCounts counts;
@@ -108,6 +109,14 @@ std::string_view State::DateNow() {
     date_second = now;
   }
   return date;
+}
+
+// It goes into logs and back into a header.
+bool IsRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
 }
 
 bool HasToken(std::string_view list, std::string_view token) {
@@ -235,12 +244,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
       const std::optional<Response> refused = co_await ReadRequest(parser);
       if (ended_) break;
       ++state_->counts.requests;
-      const std::string id = RandomUuid();
+      std::string id = RandomUuid();
       if (refused) {
         if (co_await Write(*refused, id, false, false)) co_await Linger();
         break;
       }
       Request request = Take(parser);
+      if (state_->request_ids) {
+        if (std::string given = state_->request_ids(request); IsRequestId(given))
+          id = std::move(given);
+      }
       request.request_id = id;
       bool keep_alive = parser.get().keep_alive();
       const bool is_head = request.method == "HEAD";
@@ -607,6 +620,7 @@ class BeastServer final : public Server {
     state_->default_headers = std::move(headers);
   }
   void set_refusal(Refuse refuse) override { state_->refuse = std::move(refuse); }
+  void set_request_ids(RequestIds ids) override { state_->request_ids = std::move(ids); }
   uint16_t port() const override { return port_; }
   ServerCounts counts() const override { return state_->counts; }
 

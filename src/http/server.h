@@ -64,6 +64,11 @@ class Server {
   using Refuse =
       std::function<Response(int status, std::string_view error, std::string_view description)>;
   virtual void set_refusal(Refuse refuse) = 0;
+  // The id of a request, when somebody before us gave it one ("" otherwise: the server makes one).
+  // What is not up to 128 letters, digits, '.', '_' or '-' is not taken. Before the first
+  // connection.
+  using RequestIds = std::function<std::string(const Request&)>;
+  virtual void set_request_ids(RequestIds ids) = 0;
   virtual uint16_t port() const = 0;
   virtual ServerCounts counts() const = 0;
   // Takes no more connections, lets running requests end for up to `grace`, closes the rest.

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "response/api/errors.h"
 
+#include <chrono>
+
 namespace mailreeve::response::api {
 
 Api::Api(identity::Identity& identity, enrich::Enricher& enricher, const Clock& clock,
@@ -57,25 +59,85 @@ void Api::set_files(http::Handler files) { files_ = std::move(files); }
 
 io::Task<http::Response> Api::Guard(const Guarded* guarded, http::Request request) {
   if (request.request_id.empty()) request.request_id = RandomUuid();
-  http::Response response;
-  if (guarded->rule->is_public) {
-    response = co_await guarded->public_handler(std::move(request));
-  } else {
-    const std::string_view header = request.headers.Get("Authorization");
-    if (header.size() <= 7 || !AsciiEqualFold(header.substr(0, 7), "Bearer ")) {
-      response = NoToken(request);
-    } else if (Result<identity::Caller> caller =
-                   identity_.Authenticate(TrimSpace(header.substr(7)));
-               !caller) {
-      response = BadToken(caller.error(), request);
-    } else if (!caller->scopes.GrantsAll(guarded->scopes)) {
-      response = MissingScopes(guarded->scopes, *caller, request);
-    } else {
-      response = co_await guarded->handler(std::move(request), *std::move(caller));
+  // Also when the handler throws or is cancelled: then no status is known here.
+  struct Measure {
+    const Api& api;
+    const RouteRule& rule;
+    const std::string request_id, address;
+    const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    int status = 0;
+
+    ~Measure() {
+      const auto took = std::chrono::steady_clock::now() - start;
+      const std::string text = status == 0 ? "broken_off" : std::to_string(status);
+      if (metrics::Registry* metrics = api.options_.metrics) {
+        const metrics::Labels route = {{"method", rule.method}, {"route", rule.pattern}};
+        metrics->Add("mailreeve_requests_total", "Requests by route and status.",
+                     {{"method", rule.method}, {"route", rule.pattern}, {"status", text}});
+        metrics->Observe("mailreeve_request_seconds", "Time to answer, by route.", route, took);
+      }
+      if (api.options_.log_requests) {
+        api.logger_.Info(
+            "request",
+            {{"request_id", request_id},
+             {"address", address},
+             {"method", rule.method},
+             {"route", rule.pattern},
+             {"status", text},
+             {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});
+      }
     }
-  }
+  } measure{*this, *guarded->rule, request.request_id, request.remote_address};
+  http::Response response = co_await Authorise(guarded, std::move(request));
+  measure.status = response.status;
   // Answers depend on who asks and on the moment; nothing between may keep them.
   if (!response.headers.Has("Cache-Control")) response.headers.Set("Cache-Control", "no-store");
+  co_return response;
+}
+
+io::Task<http::Response> Api::Authorise(const Guarded* guarded, http::Request request) {
+  if (guarded->rule->is_public) co_return co_await guarded->public_handler(std::move(request));
+  const std::string_view header = request.headers.Get("Authorization");
+  if (header.size() <= 7 || !AsciiEqualFold(header.substr(0, 7), "Bearer "))
+    co_return NoToken(request);
+  Result<identity::Caller> caller = identity_.Authenticate(TrimSpace(header.substr(7)));
+  if (!caller) co_return BadToken(caller.error(), request);
+  if (!caller->scopes.GrantsAll(guarded->scopes))
+    co_return MissingScopes(guarded->scopes, *caller, request);
+  co_return co_await Handle(guarded, std::move(request), *std::move(caller));
+}
+
+io::Task<http::Response> Api::Handle(const Guarded* guarded, http::Request request,
+                                     identity::Caller caller) {
+  audit::Witness* witness = options_.witness;
+  if (witness == nullptr || !Changes(*guarded->rule))
+    co_return co_await guarded->handler(std::move(request), std::move(caller));
+  struct Watch {
+    audit::Witness& witness;
+    const std::string id;
+    bool ended = false;
+    bool End() {
+      ended = true;
+      return witness.Saw(id);
+    }
+    ~Watch() {
+      if (!ended) (void)witness.Saw(id);
+    }
+  } watch{*witness, request.request_id};
+  witness->Watch(watch.id);
+  http::Request origin;
+  origin.request_id = request.request_id;
+  origin.remote_address = request.remote_address;
+  std::string path = request.target.substr(0, request.target.find('?'));
+  http::Response response = co_await guarded->handler(std::move(request), caller);
+  if (watch.End() || response.status >= 400) co_return response;
+  json::object details{{"method", guarded->rule->method},
+                       {"route", guarded->rule->pattern},
+                       {"status", response.status}};
+  auto noted =
+      co_await AuditAct(caller, origin, "api.change", "route", std::move(path), "success",
+                        "A request that may change something was answered.", std::move(details));
+  if (!noted) co_return Failed(noted.error(), origin);
   co_return response;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "audit/witness.h"
 #include "http/router.h"
 #include "log/log.h"
+#include "metrics/metrics.h"
 #include "response/api/route_table.h"
 #include "response/enrich/enricher.h"
 #include "response/identity/identity.h"
@@ -30,6 +32,10 @@ struct Options {
   size_t max_inspect_bytes = 5 * 1024 * 1024;  // of an inspect request
   size_t max_json_depth = 32;
   observable::RecogniserLimits recogniser;
+  // Null: requests are not measured; changes are not watched. Both outlive the Api.
+  metrics::Registry* metrics = nullptr;
+  audit::Witness* witness = nullptr;
+  bool log_requests = false;  // a line for each
 };
 
 class Api {
@@ -69,6 +75,10 @@ class Api {
     http::Handler public_handler;
   };
   io::Task<http::Response> Guard(const Guarded* guarded, http::Request request);
+  io::Task<http::Response> Authorise(const Guarded* guarded, http::Request request);
+  // The handler; a change that left no audit entry of its own gets one.
+  io::Task<http::Response> Handle(const Guarded* guarded, http::Request request,
+                                  identity::Caller caller);
   io::Task<http::Response> Fallback(http::Request request);
   using Member = io::Task<http::Response> (Api::*)(http::Request, identity::Caller);
   using PublicMember = io::Task<http::Response> (Api::*)(http::Request);

@@ -24,7 +24,8 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
         modules_(OpenModules(source, folder.path(), clock, logger)),
         enricher(modules_->registry(), scope, clock, logger, {}),
         issuer(identity::KeyRing::Open({.path = options.key_path}, clock).value(), {}, clock),
-        api(*identity, enricher, clock, logger, {.public_url = "https://response.example"}),
+        api(*identity, enricher, clock, logger,
+            {.public_url = "https://response.example", .metrics = &metrics, .witness = &witness}),
         integration_routes(api, modules_->registry(), modules_->catalogue()) {
     source.org_id = identity->organisation().id;
     for (const std::string& route : api.Unserved()) {
@@ -115,6 +116,7 @@ class ApiTest : public testing::Test, public identity::IdentityWorld {
   std::unique_ptr<ModuleSystem> modules_;
   enrich::Enricher enricher;
   identity::TokenIssuer issuer;
+  metrics::Registry metrics;
   Api api;
   IntegrationRoutes integration_routes;
   std::string password, user_id;
@@ -147,6 +149,58 @@ TEST_F(ApiTest, EveryRouteIsInTheTableAndEveryRuleIsServed) {
     }
     if (rule.is_public) EXPECT_TRUE(rule.scopes.empty()) << rule.pattern;
   }
+}
+
+TEST_F(ApiTest, WhatChangesIsKnownByTheScopes) {
+  EXPECT_TRUE(Changes({"POST", "/x", false, "sse:write"}));
+  EXPECT_TRUE(Changes({"GET", "/x", false, "sse:write"}));
+  EXPECT_TRUE(Changes({"POST", "/x", false, "private-intel"}));
+  EXPECT_TRUE(Changes({"POST", "/x", false, "a:read b"}));
+  EXPECT_TRUE(Changes({"DELETE", "/x", false, ""}));
+  EXPECT_TRUE(Changes({"POST", "/x", true}));
+  EXPECT_FALSE(Changes({"POST", "/x", false, "a:read b:read"}));
+  EXPECT_FALSE(Changes({"GET", "/x", false, ""}));
+}
+
+// No change without an entry that says who, what, when and from where; and one is enough.
+TEST_F(ApiTest, EveryChangeLeavesAnAuditEntry) {
+  size_t changed = 0;
+  const std::string token = TokenFor(identity::ScopesOf(identity::Role::kAdmin).ToString());
+  for (const RouteRule& rule : RouteTable()) {
+    if (rule.is_public || !Changes(rule)) continue;
+    std::string body;
+    if (rule.pattern == "/iroh/oauth2-clients/clients")
+      body = R"({"name":"x","scopes":["inspect"]})";
+    http::Request request = Make(std::string(rule.method), TargetOf(rule.pattern), body);
+    request.request_id = "change-" + std::to_string(changed);
+    request.headers.Set("Authorization", "Bearer " + token);
+    const std::string id = request.request_id;
+    const size_t before = audit.entries.size();
+    const int status = Send(std::move(request)).status;
+    // What was refused has changed nothing.
+    if (status >= 400) continue;
+    ++changed;
+    ASSERT_EQ(audit.entries.size(), before + 1) << rule.method << " " << rule.pattern;
+    const audit::Entry& entry = audit.entries.back();
+    EXPECT_EQ(entry.actor.id, user_id) << rule.pattern;
+    EXPECT_EQ(entry.origin.request_id, id) << rule.pattern;
+    EXPECT_EQ(entry.origin.address, "192.0.2.7") << rule.pattern;
+    EXPECT_FALSE(entry.action.empty());
+    EXPECT_EQ(entry.time, clock.Now());
+  }
+  EXPECT_GE(changed, 5u);
+}
+
+TEST_F(ApiTest, RequestsAreCountedByRouteAndStatus) {
+  Ask("GET", "/iroh/iroh-sse/device/7");
+  Ask("GET", "/iroh/iroh-sse/device/8");
+  Send(Make("GET", "/iroh/iroh-sse/device/8"));
+  const std::string text = metrics.Render();
+  EXPECT_THAT(text, HasSubstr("mailreeve_requests_total{method=\"GET\",route=\"/iroh/iroh-sse/"
+                              "device/{id}\",status=\"200\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("route=\"/iroh/iroh-sse/device/{id}\",status=\"401\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("mailreeve_request_seconds_count{method=\"GET\",route=\"/iroh/"
+                              "iroh-sse/device/{id}\"} 3\n"));
 }
 
 TEST_F(ApiTest, EveryRouteTakesExactlyTheScopesOfItsRule) {

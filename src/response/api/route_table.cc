@@ -1,5 +1,7 @@
 #include "response/api/route_table.h"
 
+#include "base/text.h"
+
 #include <array>
 
 namespace mailreeve::response::api {
@@ -102,6 +104,14 @@ constexpr auto kRoutes = std::to_array<RouteRule>({
 });
 
 }  // namespace
+
+bool Changes(const RouteRule& rule) {
+  if (rule.is_public || rule.scopes.empty()) return rule.method != "GET" && rule.method != "HEAD";
+  for (const std::string_view word : Split(rule.scopes, ' ')) {
+    if (!word.empty() && !word.ends_with(":read")) return true;
+  }
+  return false;
+}
 
 std::span<const RouteRule> RouteTable() { return kRoutes; }
 

@@ -14,6 +14,10 @@ struct RouteRule {
   std::string_view scopes = {};  // all must be granted, separated by spaces; empty: any valid token
 };
 
+// True: who may use it may change something, by the scopes it needs (one that is not ":read"; for
+// none, a method other than GET). Each such act leaves an audit entry (docs/operations.md).
+bool Changes(const RouteRule& rule);
+
 std::span<const RouteRule> RouteTable();
 // Null when there is no such rule.
 const RouteRule* FindRule(std::string_view method, std::string_view pattern);

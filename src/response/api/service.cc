@@ -1,6 +1,6 @@
 #include "response/api/service.h"
 
-#include "audit/audit.h"
+#include "audit/witness.h"
 #include "base/check.h"
 #include "channel/session.h"
 #include "crypto/x509.h"
@@ -10,6 +10,7 @@
 #include "response/api/device_source.h"
 #include "response/api/integration_routes.h"
 #include "response/api/module_system.h"
+#include "response/api/operations.h"
 #include "response/exchange/routes.h"
 #include "response/storage/storage.h"
 
@@ -58,7 +59,10 @@ struct Service::Parts {
   const Clock& clock;
   log::Logger& logger;
   io::Scope scope;
-  std::unique_ptr<audit::Log> audit;
+  metrics::Registry metrics;
+  std::chrono::seconds stop_grace{10};
+  std::unique_ptr<audit::Log> audit_file;
+  std::unique_ptr<audit::Witness> audit;
   std::unique_ptr<identity::Identity> identity;
   std::unique_ptr<exchange::AuthorityEnroller> enroller;
   std::unique_ptr<exchange::Exchange> exchange;
@@ -68,7 +72,8 @@ struct Service::Parts {
   std::unique_ptr<Api> api;
   std::unique_ptr<IntegrationRoutes> integration_routes;
   http::Router device_router;
-  std::unique_ptr<http::Server> server, device_server;
+  std::unique_ptr<Operations> operations;
+  std::unique_ptr<http::Server> server, device_server, operations_server;
   Secret first_password;
 };
 
@@ -83,7 +88,9 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   Parts& parts = *owned;
   const std::string& folder = options.state_folder;
   TRY_VOID(io::MakeFolders(folder, 0750));
-  TRY(parts.audit, audit::OpenFileLog(folder + "/audit.jsonl", clock));
+  TRY(parts.audit_file, audit::OpenFileLog(folder + "/audit.jsonl", clock));
+  parts.audit = std::make_unique<audit::Witness>(*parts.audit_file);
+  parts.stop_grace = std::chrono::seconds(snapshot->Integer("operations.stop_grace"));
 
   identity::Options identity_options = identity::FromSettings(*snapshot);
   const storage::Place place{folder, options.storage_url, options.storage_password_file};
@@ -126,11 +133,22 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
                            },
                        .jwks_host = public_url.authority}},
           *snapshot, {parts.devices.get()}, clock, logger));
+  enrich::Options enrich_options = enrich::FromSettings(*snapshot);
+  enrich_options.on_part = [&metrics = parts.metrics](const enrich::Part& part) {
+    const std::string_view type = part.instance.type_id;
+    metrics.Add("mailreeve_module_questions_total", "Questions to modules, by type and outcome.",
+                {{"type", type}, {"outcome", part.answered ? "answered" : "failed"}});
+    metrics.Observe("mailreeve_module_seconds", "Time of modules to answer.", {{"type", type}},
+                    part.took);
+  };
   parts.enricher = std::make_unique<enrich::Enricher>(parts.modules->registry(), parts.scope, clock,
-                                                      logger, enrich::FromSettings(*snapshot));
+                                                      logger, std::move(enrich_options));
   Options api_options;
   api_options.public_url = options.public_url;
   api_options.version = options.version;
+  api_options.metrics = &parts.metrics;
+  api_options.witness = parts.audit.get();
+  api_options.log_requests = snapshot->Bool("operations.log_requests");
   parts.api = std::make_unique<Api>(*parts.identity, *parts.enricher, clock, logger,
                                     std::move(api_options));
   parts.integration_routes = std::make_unique<IntegrationRoutes>(
@@ -169,12 +187,27 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   TRY(parts.server, http::Server::Listen(options.listen, std::move(tls), parts.api->router(),
                                          options.limits, parts.scope, logger));
   parts.server->set_default_headers(Api::SecurityHeaders(options.version, true));
+  parts.server->set_request_ids(
+      [proxies = snapshot->TextList("operations.trusted_proxies")](const http::Request& request) {
+        const bool trusted =
+            std::find(proxies.begin(), proxies.end(), request.remote_address) != proxies.end();
+        return trusted ? std::string(request.headers.Get("X-Request-Id")) : std::string();
+      });
   TRY(parts.device_server,
       http::Server::Listen(options.device_listen, std::move(device_tls), parts.device_router,
                            options.limits, parts.scope, logger));
   parts.device_server->OnWebSocket(std::string(exchange::kChannelPath),
                                    channel::WebSocketLimitsFor(session),
                                    parts.exchange->hub().Handler());
+  if (options.operations_listen) {
+    parts.operations = std::make_unique<Operations>(
+        Operations::Options{.database = database_options}, parts.metrics, logger);
+    parts.metrics.OnRender(metrics::CollectProcess);
+    parts.metrics.OnRender([&parts](metrics::Registry& registry) { Collect(parts, registry); });
+    TRY(parts.operations_server,
+        http::Server::Listen(*options.operations_listen, nullptr, parts.operations->router(),
+                             options.limits, parts.scope, logger));
+  }
   logger.Info("response_started", {{"version", options.version},
                                    {"port", parts.server->port()},
                                    {"device_port", parts.device_server->port()}});
@@ -185,11 +218,39 @@ const Secret& Service::first_password() const { return parts_->first_password; }
 uint16_t Service::port() const { return parts_->server->port(); }
 uint16_t Service::device_port() const { return parts_->device_server->port(); }
 
+uint16_t Service::operations_port() const {
+  return parts_->operations_server ? parts_->operations_server->port() : 0;
+}
+
+// What other parts count, told when somebody asks.
+void Service::Collect(const Parts& parts, metrics::Registry& registry) {
+  const auto listener = [&](std::string_view name, const http::Server& server) {
+    const http::ServerCounts counts = server.counts();
+    const metrics::Labels labels = {{"listener", name}};
+    registry.Set("mailreeve_connections", "Open connections.", labels,
+                 static_cast<double>(counts.open));
+    registry.Set("mailreeve_connections_total", "Connections taken.", labels,
+                 static_cast<double>(counts.accepted));
+    registry.Set("mailreeve_connections_refused_total", "Connections closed: too many.", labels,
+                 static_cast<double>(counts.refused));
+    registry.Set("mailreeve_tls_failures_total", "TLS handshakes that failed.", labels,
+                 static_cast<double>(counts.failed_handshakes));
+  };
+  listener("api", *parts.server);
+  listener("device", *parts.device_server);
+  registry.Set("mailreeve_channels", "Devices that are connected.", {},
+               static_cast<double>(parts.exchange->hub().Links().size()));
+  registry.Set("mailreeve_build_info", "Version of the program.", {{"version", MAILREEVE_VERSION}},
+               1);
+}
+
 io::Task<void> Service::Stop() {
   Parts& parts = *parts_;
-  co_await parts.server->Stop(std::chrono::seconds(5));
+  if (parts.operations) parts.operations->SetStopping();
+  co_await parts.server->Stop(parts.stop_grace);
   co_await parts.exchange->Stop();
   co_await parts.device_server->Stop(std::chrono::seconds(1));
+  if (parts.operations_server) co_await parts.operations_server->Stop(std::chrono::seconds(1));
   parts.scope.Cancel();
   co_await parts.scope.Join();
   parts.logger.Info("response_stopped");

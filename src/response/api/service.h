@@ -5,9 +5,11 @@
 #include "http/server.h"
 #include "io/asio.h"
 #include "log/log.h"
+#include "metrics/metrics.h"
 #include "settings/settings.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +34,9 @@ struct ServiceOptions {
   std::string storage_url, storage_password_file;
   http::ListenAddress listen;         // HTTPS: console, API, device registration
   http::ListenAddress device_listen;  // mutual TLS: the device channel
-  std::string public_url;             // "https://response.example.org"; what clients and people use
+  // Plain HTTP for /health, /ready and /metrics; nothing there asks for a token. None: off.
+  std::optional<http::ListenAddress> operations_listen;
+  std::string public_url;  // "https://response.example.org"; what clients and people use
   std::string device_url;  // "wss://response.example.org:8444/device/v1/channel"; told to devices
   std::vector<std::string> server_names;  // DNS names and IP addresses of the made certificate
   // Certificate chain and key of both listeners. Empty: made, under public-ca.pem, at each start.
@@ -56,11 +60,14 @@ class Service {
   const Secret& first_password() const;
   uint16_t port() const;
   uint16_t device_port() const;
-  // Listeners first, then channels, then what still runs.
+  uint16_t operations_port() const;  // 0: off
+  // Not ready any more, no new requests; what runs may end (operations.stop_grace); then channels,
+  // then the rest.
   io::Task<void> Stop();
 
  private:
   struct Parts;
+  static void Collect(const Parts& parts, metrics::Registry& registry);
   explicit Service(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };

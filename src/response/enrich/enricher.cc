@@ -298,6 +298,9 @@ io::Task<Result<std::vector<Part>>> Enricher::Ask(std::vector<modules::ModuleIns
     logger_.Warn("module_ignores_deadline",
                  {{"module_instance", part.instance.id}, {"route", round->route}});
   }
+  if (options_.on_part) {
+    for (const Part& part : round->parts) options_.on_part(part);
+  }
   co_return std::move(round->parts);
 }
 

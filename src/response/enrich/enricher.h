@@ -9,6 +9,7 @@
 #include "settings/settings.h"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@
 //   CO_TRY(json::object answer, co_await enricher.Enrich(Verb::kObserve, observables, {}, caller));
 namespace mailreeve::response::enrich {
 
+struct Part;
+
 struct Options {
   std::chrono::milliseconds timeout{20000};  // of each module for one question
   std::chrono::milliseconds health_timeout{5000};
@@ -34,6 +37,8 @@ struct Options {
   size_t max_observables = 1000;
   size_t max_observable_bytes = 64 * 1024;
   AnswerLimits answer;
+  // Told of each module's part when it is there: for counting.
+  std::function<void(const Part& part)> on_part;
 };
 Options FromSettings(const settings::Snapshot& snapshot);
 

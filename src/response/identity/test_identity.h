@@ -1,5 +1,6 @@
 #pragma once
 
+#include "audit/witness.h"
 #include "response/identity/identity.h"
 #include "sql/test_databases.h"
 
@@ -49,7 +50,7 @@ class IdentityWorld {
   }
   void Open() {
     identity.reset();
-    auto opened = Identity::Open(options, clock, audit, logger);
+    auto opened = Identity::Open(options, clock, witness, logger);
     ASSERT_TRUE(opened) << opened.error().ToString();
     identity = *std::move(opened);
   }
@@ -70,6 +71,7 @@ class IdentityWorld {
   sql::TestDatabase database;
   FakeClock clock{ParseTime("2026-03-01T10:00:00.000Z").value()};
   audit::MemoryLog audit;
+  audit::Witness witness{audit};
   log::NullLogger logger;
   Options options;
   std::unique_ptr<Identity> identity;
