@@ -268,7 +268,8 @@ io::Task<Result<void>> Importer::TakeText(Work& work) {
       if (piece.empty()) break;
       at += piece.size();
       CO_TRY_VOID(reader.Read(piece, entries));
-      CO_TRY_VOID(co_await PutEntries(work, std::exchange(entries, {})));
+      if (entries.size() >= options_.batch)
+        CO_TRY_VOID(co_await PutEntries(work, std::exchange(entries, {})));
     }
   } else {
     CO_TRY(const std::optional<http::Response> answer,
@@ -280,7 +281,8 @@ io::Task<Result<void>> Importer::TakeText(Work& work) {
     const std::string_view body = answer->body;
     for (size_t at = 0; at < body.size(); at += kPiece) {
       CO_TRY_VOID(reader.Read(body.substr(at, kPiece), entries));
-      CO_TRY_VOID(co_await PutEntries(work, std::exchange(entries, {})));
+      if (entries.size() >= options_.batch)
+        CO_TRY_VOID(co_await PutEntries(work, std::exchange(entries, {})));
     }
     etag = std::string(answer->headers.Get("ETag"));
     last_modified = std::string(answer->headers.Get("Last-Modified"));

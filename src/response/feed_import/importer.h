@@ -27,7 +27,7 @@
 namespace mailreeve::response::feed_import {
 
 struct Options {
-  size_t batch = 500;                             // documents of one Put
+  size_t batch = 5000;                            // documents of one Put
   size_t max_document_bytes = 256 * 1024 * 1024;  // of a STIX or MISP document
   size_t max_pages = 100'000;                     // of one run of TAXII
   size_t page_size = 1000;                        // asked of TAXII
