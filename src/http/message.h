@@ -1,10 +1,12 @@
 #pragma once
 
 #include "base/result.h"
+#include "io/asio.h"
 #include "json/json.h"
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,15 +60,27 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> params;
 };
 
+// Where an answer that is made bit by bit goes. Write ends when the bytes are on their way; an
+// error means that nobody reads any more.
+class BodyWriter {
+ public:
+  virtual ~BodyWriter() = default;
+  virtual io::Task<Result<void>> Write(std::string bytes) = 0;
+};
+using BodyStream = std::function<io::Task<void>(BodyWriter&)>;
+
 struct Response {
   int status = 200;
   Headers headers;
   std::string body;
+  // Set: makes the body after the header was sent, chunked, and `body` is not looked at. It is
+  // cancelled when the client leaves. The connection closes afterwards.
+  BodyStream stream;
 
   static Response Json(int status, const json::value& body);
   static Response Text(int status, std::string body,
                        std::string content_type = "text/plain; charset=utf-8");
-  static Response Empty(int status) { return Response{status, {}, {}}; }
+  static Response Empty(int status) { return Response{status, {}, {}, {}}; }
 };
 
 // Splits `target` (origin form, or absolute form of which the authority is dropped) into segments

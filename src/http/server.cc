@@ -10,6 +10,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -272,6 +273,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
         response = co_await Handle(std::move(request));
       }
       if (aborted_) break;
+      if (response.stream) {
+        if (co_await WriteStream(response, id, is_head)) break;
+        co_return;
+      }
       keep_alive = keep_alive && !state_->stopping;
       if (!co_await Write(response, id, is_head, keep_alive) || !keep_alive) break;
     }
@@ -469,11 +474,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (thrown && !aborted_) LogThrown(thrown, id, "WEBSOCKET");
   }
 
-  // False when the connection is lost.
-  io::Task<bool> Write(const Response& response, const std::string& request_id, bool is_head,
-                       bool keep_alive) {
-    const bool has_body =
-        response.status >= 200 && response.status != 204 && response.status != 304;
+  // Status line and fields but those of the body's length.
+  std::string HeadOf(const Response& response, const std::string& request_id) {
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
     head.reserve(512);
     head += ReasonOf(response.status);
@@ -501,8 +503,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
     put("Date", state_->DateNow());
     put("X-Content-Type-Options", "nosniff");
     put("X-Request-Id", request_id);
-    if (has_body) put("Content-Length", std::to_string(response.body.size()));
-    if (!keep_alive) put("Connection", "close");
+    return head;
+  }
+
+  // False when the connection is lost.
+  io::Task<bool> Write(const Response& response, const std::string& request_id, bool is_head,
+                       bool keep_alive) {
+    const bool has_body =
+        response.status >= 200 && response.status != 204 && response.status != 304;
+    std::string head = HeadOf(response, request_id);
+    if (has_body) head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+    if (!keep_alive) head += "Connection: close\r\n";
     head += "\r\n";
 
     std::string_view rest =
@@ -521,6 +532,73 @@ class Connection : public std::enable_shared_from_this<Connection> {
       }
     } while (!rest.empty());
     co_return true;
+  }
+
+  class ChunkWriter final : public BodyWriter {
+   public:
+    explicit ChunkWriter(Connection& connection) : connection_(connection) {}
+    io::Task<Result<void>> Write(std::string bytes) override {
+      if (bytes.empty()) co_return Result<void>();
+      char size[32];
+      std::snprintf(size, sizeof(size), "%zx\r\n", bytes.size());
+      co_return co_await connection_.WriteAll(size + bytes + "\r\n");
+    }
+
+   private:
+    Connection& connection_;
+  };
+
+  io::Task<Result<void>> WriteAll(std::string bytes) {
+    Arm(Phase::kWrite, state_->limits.write_timeout);
+    auto [error, done] = co_await asio::async_write(*wire_, asio::buffer(bytes), io::kTuple);
+    // Until the next piece: what makes it may take as long as a handler.
+    Arm(Phase::kWrite, state_->limits.handler_timeout);
+    if (error) co_return Fail(io::FromSystem(error, "answering"));
+    co_return Result<void>();
+  }
+
+  // Never throws: a branch of || that throws leaves the other one running.
+  io::Task<bool> RunStream(const Response& response, const std::string& request_id) {
+    ChunkWriter writer(*this);
+    try {
+      co_await response.stream(writer);
+      co_return true;
+    } catch (const boost::system::system_error& error) {
+      if (error.code() != asio::error::operation_aborted) {
+        LogThrown(std::current_exception(), request_id, "STREAM");
+      }
+    } catch (...) {
+      LogThrown(std::current_exception(), request_id, "STREAM");
+    }
+    co_return false;
+  }
+
+  // Ends when the client leaves. What it sends meanwhile is dropped: the connection ends after this
+  // answer.
+  io::Task<void> WatchForEnd() {
+    std::string dropped(4096, '\0');
+    while (true) {
+      auto [error, got] = co_await wire_->async_read_some(asio::buffer(dropped), io::kTuple);
+      if (error) co_return;
+    }
+  }
+
+  // False when the connection is lost.
+  io::Task<bool> WriteStream(const Response& response, const std::string& request_id,
+                             bool is_head) {
+    using namespace asio::experimental::awaitable_operators;
+    std::string head = HeadOf(response, request_id);
+    head += "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    if (const auto sent = co_await WriteAll(std::move(head)); !sent) co_return false;
+    if (is_head) co_return true;
+    auto first = co_await (RunStream(response, request_id) || WatchForEnd());
+    // A body that was not finished must not look as if it were.
+    if (first.index() != 0 || !std::get<0>(first)) {
+      if (wire_) wire_->Close();
+      co_return false;
+    }
+    const auto ended = co_await WriteAll("0\r\n\r\n");
+    co_return ended.has_value();
   }
 
   io::Task<void> Linger() {

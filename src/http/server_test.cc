@@ -391,5 +391,88 @@ TEST_F(ServerTest, DestroyedServerEndsItsConnections) {
   EXPECT_EQ(*answer, "");
 }
 
+io::Task<void> Count(BodyWriter& writer, int to) {
+  for (int i = 1; i <= to; ++i) {
+    if (auto written = co_await writer.Write("piece " + std::to_string(i) + "\n"); !written) break;
+  }
+}
+
+TEST_F(ServerTest, StreamsAnswers) {
+  router_.Add("GET", "/stream", [](Request) -> io::Task<Response> {
+    Response response;
+    response.headers.Set("Content-Type", "text/event-stream");
+    response.stream = [](BodyWriter& writer) { return Count(writer, 3); };
+    co_return response;
+  });
+  for (const bool with_tls : {false, true}) {
+    auto server = Listen(with_tls ? ServerTls("127.0.0.1", false) : nullptr);
+    const std::string url = std::string(with_tls ? "https" : "http") +
+                            "://127.0.0.1:" + std::to_string(server->port()) + "/stream";
+    const auto got = Get(Fetch("GET", url, {}, "", {.tls = ClientTls()}));
+    ASSERT_TRUE(got) << got.error().ToString();
+    EXPECT_EQ(got->body, "piece 1\npiece 2\npiece 3\n");
+    EXPECT_EQ(got->headers.Get("Transfer-Encoding"), "chunked");
+    EXPECT_EQ(got->headers.Get("Content-Type"), "text/event-stream");
+    EXPECT_EQ(got->headers.Get("Content-Length"), "");
+    EXPECT_EQ(Get(Fetch("HEAD", url, {}, "", {.tls = ClientTls()}))->body, "");
+  }
+}
+
+// Says in `ended` that it was told to stop.
+io::Task<void> Endless(BodyWriter& writer, std::shared_ptr<bool> ended) {
+  struct Note {
+    std::shared_ptr<bool> ended;
+    ~Note() { *ended = true; }
+  } note{std::move(ended)};
+  (void)co_await writer.Write("first\n");
+  co_await io::Sleep(std::chrono::hours(1));
+}
+
+TEST_F(ServerTest, ClientsThatLeaveEndTheStream) {
+  const auto ended = std::make_shared<bool>(false);
+  router_.Add("GET", "/stream", [ended](Request) -> io::Task<Response> {
+    Response response;
+    response.stream = [ended](BodyWriter& writer) { return Endless(writer, ended); };
+    co_return response;
+  });
+  auto server = Listen();
+  Run([](uint16_t port) -> io::Task<void> {
+    tcp::socket socket(co_await asio::this_coro::executor);
+    (void)co_await socket.async_connect(tcp::endpoint(asio::ip::address_v4::loopback(), port),
+                                        io::kTuple);
+    const std::string request = "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n";
+    (void)co_await asio::async_write(socket, asio::buffer(request), io::kTuple);
+    std::string got(1024, '\0');
+    size_t size = 0;
+    while (got.find("first") == std::string::npos) {
+      auto [error, more] = co_await socket.async_read_some(
+          asio::buffer(got.data() + size, got.size() - size), io::kTuple);
+      if (error) break;
+      size += more;
+    }
+    EXPECT_NE(got.find("first"), std::string::npos);
+  }(server->port()));
+  // The socket is gone; the server notices, whatever the stream waits for.
+  while (!*ended && context_.run_one() > 0) {
+  }
+  EXPECT_TRUE(*ended);
+}
+
+TEST_F(ServerTest, StreamsThatFailAreNotWhole) {
+  router_.Add("GET", "/stream", [](Request) -> io::Task<Response> {
+    Response response;
+    response.stream = [](BodyWriter& writer) -> io::Task<void> {
+      (void)co_await writer.Write("half");
+      throw std::runtime_error("a bug");
+    };
+    co_return response;
+  });
+  auto server = Listen();
+  const auto got = Get(
+      Fetch("GET", "http://127.0.0.1:" + std::to_string(server->port()) + "/stream", {}, "", {}));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Code::kUnavailable);
+}
+
 }  // namespace
 }  // namespace mailreeve::http

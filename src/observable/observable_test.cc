@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <random>
 #include <sstream>
 
@@ -151,6 +152,36 @@ TEST(Canonical, CombiningMarksInAnyNumber) {
   const auto form = Canonical(Type::kEmailSubject, flood);
   ASSERT_TRUE(form);
   EXPECT_EQ(Canonical(Type::kEmailSubject, *form).value_or(""), *form);
+}
+
+TEST(Recognise, EveryTypeByItsName) {
+  // Types with a shape of their own are found without; all others by their name and a colon.
+  const std::map<std::string_view, std::string> shaped = {{"domain", "bad.example.com"},
+                                                          {"email", "a@example.com"},
+                                                          {"ip", "192.0.2.7"},
+                                                          {"ipv6", "2001:db8::7"},
+                                                          {"mac_address", "00:11:22:33:44:55"},
+                                                          {"md5", std::string(32, 'a')},
+                                                          {"sha1", std::string(40, 'a')},
+                                                          {"sha256", std::string(64, 'a')},
+                                                          {"url", "https://example.com/x"},
+                                                          {"cisco_mid", "52"},
+                                                          {"email_messageid", "<a@b.example.com>"}};
+  for (size_t i = 0; i < kTypeCount; ++i) {
+    const auto type = static_cast<Type>(i);
+    const std::string name(TypeName(type));
+    const auto known = shaped.find(name);
+    const std::string value = known == shaped.end() ? "Value-17" : known->second;
+    const auto found = Recognise("see\n" + name + ": " + value + "\nbye").observables;
+    ASSERT_EQ(found.size(), 1u) << name;
+    EXPECT_EQ(found[0].type, type) << name;
+    EXPECT_EQ(found[0].value, value) << name;
+  }
+  EXPECT_EQ(Recognise("Process args: -a b c").observables,
+            (std::vector<Observable>{{Type::kProcessArgs, "-a b c"}}));
+  EXPECT_EQ(Recognise("user: \"Ann Other\"").observables,
+            (std::vector<Observable>{{Type::kUser, "Ann Other"}}));
+  EXPECT_TRUE(Recognise("User: please call back").observables.empty());
 }
 
 TEST(Recognise, StopsAtItsLimits) {

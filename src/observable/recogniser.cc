@@ -18,6 +18,24 @@ constexpr size_t kMaxDomain = 512;  // bytes, U-labels included
 constexpr size_t kMaxAngle = 998;   // a line of RFC 5322
 constexpr size_t kMaxWordBack = 24;
 
+// Types that are found by their shape wherever they stand.
+constexpr std::array<string_view, 9> kShaped = {"domain", "email", "ip",     "ipv6", "mac_address",
+                                                "md5",    "sha1",  "sha256", "url"};
+// Types whose values have blanks.
+constexpr std::array<string_view, 13> kSpacious = {"certificate_common_name",
+                                                   "certificate_issuer",
+                                                   "email_subject",
+                                                   "file_name",
+                                                   "file_path",
+                                                   "mutex",
+                                                   "ngfw_name",
+                                                   "process_args",
+                                                   "process_path",
+                                                   "registry_key",
+                                                   "registry_name",
+                                                   "registry_path",
+                                                   "user_agent"};
+
 template <size_t N>
 bool In(const std::array<string_view, N>& list, string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
@@ -167,7 +185,27 @@ class Recogniser {
       Emit(Type::kFileName, value);
       return true;
     }
-    return false;
+    return Named(label, value, before);
+  }
+
+  // "hostname: mx1", "process_args: a b": the name of a type that has no shape of its own.
+  template <class Before>
+  bool Named(std::string label, string_view value, const Before& before) {
+    std::replace_if(
+        label.begin(), label.end(), [](char c) { return c == ' ' || c == '-'; }, '_');
+    const auto type = TypeFromName(label);
+    if (!type || In(kShaped, TypeName(*type))) return false;
+    const bool quoted = value.size() > 2 && (value.front() == '"' || value.front() == '\'') &&
+                        value.back() == value.front();
+    if (quoted) value = value.substr(1, value.size() - 2);
+    // "User: please call back" names nobody.
+    if (!quoted && !In(kSpacious, TypeName(*type)) &&
+        value.find_first_of(" \t") != string_view::npos) {
+      return false;
+    }
+    before();
+    Emit(*type, value);
+    return true;
   }
 
   void Free(string_view written) {

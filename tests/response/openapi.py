@@ -55,7 +55,8 @@ class Document:
         if "$ref" in response:
             response = self._resolve(response["$ref"])
         if "content" in response:
-            return response["content"]["application/json"]["schema"]
+            content = response["content"]
+            return content.get("application/json", next(iter(content.values())))["schema"]
         return response.get("schema")
 
     def _resolve(self, reference):

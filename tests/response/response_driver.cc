@@ -11,6 +11,8 @@
 #include "io/event.h"
 #include "io/file.h"
 #include "response/api/api.h"
+#include "response/api/dashboard_routes.h"
+#include "response/api/enrich_stream.h"
 #include "response/api/integration_routes.h"
 #include "response/api/module_system.h"
 #include "response/exchange/routes.h"
@@ -129,6 +131,9 @@ Result<void> Run(const std::string& folder, const std::string& console) {
   enrich::Enricher enricher(modules->registry(), scope, clock, *logger, enrich_options);
   api::Api api(*identity, enricher, clock, *logger, {.public_url = "http://response.example"});
   api::IntegrationRoutes integration_routes(api, modules->registry(), modules->catalogue());
+  dashboard::Dashboard dashboard(enricher, clock, {});
+  api::DashboardRoutes dashboard_routes(api, dashboard);
+  api::EnrichStream enrich_stream(api, enricher, std::chrono::seconds(1));
   for (auto& route : exchange::ApiRoutes(exchange)) {
     api.Add(route.method, route.pattern, api::WithRelayCaller(std::move(route.handler)));
   }

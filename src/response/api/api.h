@@ -53,6 +53,14 @@ class Api {
   // Answers what no route fits and no name of an API begins: the console's files.
   void set_files(http::Handler files);
 
+  // Where sighting_ref finds sightings; null: nowhere. Outlives the requests.
+  void set_sightings(enrich::SightingReader* sightings) { sightings_ = sightings; }
+
+  enum class From { kObservables, kSighting, kSightingRef };
+  // The observables that the body of one of these names, or the answer that refuses it.
+  tl::expected<std::vector<observable::Observable>, http::Response> ReadQuestion(
+      const http::Request& request, From from) const;
+
   const http::Router& router() const { return router_; }
   const Options& options() const { return options_; }
   // Puts an act into the audit log.
@@ -105,15 +113,15 @@ class Api {
   io::Task<http::Response> Inspect(http::Request request, identity::Caller caller);
   io::Task<http::Response> Health(http::Request request, identity::Caller caller);
   io::Task<http::Response> HealthOf(http::Request request, identity::Caller caller);
-  enum class From { kObservables, kSighting, kSightingRef };
   io::Task<http::Response> Enrich(enrich::Verb verb, From from, http::Request request,
                                   identity::Caller caller);
   io::Task<http::Response> Actions(From from, http::Request request, identity::Caller caller);
   io::Task<http::Response> Trigger(http::Request request, identity::Caller caller);
+  io::Task<http::Response> ObserveTargets(http::Request request, identity::Caller caller);
+  io::Task<http::Response> Reputation(http::Request request, identity::Caller caller);
+  // The request with a stored sighting in the place of its reference, where one is stored.
+  io::Task<http::Request> Dereferenced(http::Request request, identity::Caller caller);
   io::Task<http::Response> EnrichSettings(http::Request request, identity::Caller caller);
-  // The observables that the body of one of these names, or the answer that refuses it.
-  tl::expected<std::vector<observable::Observable>, http::Response> ReadQuestion(
-      const http::Request& request, From from) const;
 
   // console_routes.cc
   void AddConsoleRoutes();
@@ -132,8 +140,11 @@ class Api {
   http::Router router_;
   std::deque<Guarded> guarded_;
   http::Handler files_;
+  enrich::SightingReader* sightings_ = nullptr;
 };
 
+// mids, flags, product_categories of a request.
+enrich::Filter FilterOf(const http::Request& request);
 // The caller as modules and the exchange know it.
 relay::Caller ToRelayCaller(const identity::Caller& caller, const http::Request& request);
 // Fits a handler that knows relay::Caller only.

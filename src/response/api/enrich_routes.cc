@@ -6,21 +6,40 @@
 namespace mailreeve::response::api {
 namespace {
 
+// Like Failed, but a module that was named and is not there has a word of its own.
+bool IsUnknownModule(const Error& error) { return error.code == Code::kNotFound; }
+
+// The id in a body of …/sighting_ref: text, or an object with one of these keys. Its shape is not
+// public.
+std::string ReferenceIn(const json::value& body) {
+  if (body.is_string()) return std::string(body.get_string());
+  const json::object* object = body.if_object();
+  if (object == nullptr) return {};
+  for (const std::string_view key : {"sighting_ref", "sighting_id", "id"}) {
+    const json::value* value = object->if_contains(key);
+    if (value != nullptr && value->is_string()) return std::string(value->get_string());
+  }
+  return {};
+}
+
+std::optional<std::string> Missing(const std::optional<std::string>& value) {
+  return value ? std::nullopt : std::optional<std::string>("missing-required-key");
+}
+
+}  // namespace
+
 enrich::Filter FilterOf(const http::Request& request) {
   return {request.QueryAll("mids"), request.QueryAll("flags"),
           request.QueryAll("product_categories")};
 }
-
-// Like Failed, but a module that was named and is not there has a word of its own.
-bool IsUnknownModule(const Error& error) { return error.code == Code::kNotFound; }
-
-}  // namespace
 
 void Api::AddEnrichRoutes() {
   On("POST", "/iroh/iroh-inspect/inspect", &Api::Inspect);
   On("POST", "/iroh/iroh-enrich/health", &Api::Health);
   On("POST", "/iroh/iroh-enrich/health/{module_instance_id}", &Api::HealthOf);
   On("GET", "/iroh/iroh-enrich/settings", &Api::EnrichSettings);
+  On("POST", "/iroh/iroh-enrich/observe/targets", &Api::ObserveTargets);
+  On("GET", "/iroh/iroh-enrich/reputation/observable", &Api::Reputation);
   const std::pair<const char*, enrich::Verb> verbs[] = {{"deliberate", enrich::Verb::kDeliberate},
                                                         {"observe", enrich::Verb::kObserve},
                                                         {"refer", enrich::Verb::kRefer}};
@@ -118,10 +137,80 @@ tl::expected<std::vector<observable::Observable>, http::Response> Api::ReadQuest
 
 io::Task<http::Response> Api::Enrich(enrich::Verb verb, From from, http::Request request,
                                      identity::Caller caller) {
+  if (from == From::kSightingRef) request = co_await Dereferenced(std::move(request), caller);
   auto observables = ReadQuestion(request, from);
   if (!observables) co_return observables.error();
   auto answer = co_await enricher_.Enrich(verb, *std::move(observables), FilterOf(request),
                                           ToRelayCaller(caller, request));
+  if (!answer) co_return Failed(answer.error(), request);
+  co_return http::Response::Json(200, *answer);
+}
+
+io::Task<http::Request> Api::Dereferenced(http::Request request, identity::Caller caller) {
+  if (sightings_ == nullptr) co_return request;
+  const auto body = json::Parse(
+      request.body, {.max_bytes = options_.max_body_bytes, .max_depth = options_.max_json_depth});
+  // What is no reference is read, or refused, as it is.
+  const std::string id = body ? ReferenceIn(*body) : std::string();
+  if (id.empty() || (body->is_object() && body->get_object().contains("observables"))) {
+    co_return request;
+  }
+  const auto sighting = co_await sightings_->ReadSighting(id, ToRelayCaller(caller, request));
+  if (sighting) request.body = json::Serialize(*sighting);
+  co_return request;
+}
+
+io::Task<http::Response> Api::ObserveTargets(http::Request request, identity::Caller caller) {
+  auto observables = ReadQuestion(request, From::kSighting);
+  if (!observables) co_return observables.error();
+  const json::value body = json::Parse(request.body).value();
+  json::object errors;
+  std::optional<Time> span[2];
+  for (const auto& member : body.get_object()) {
+    const std::string_view key = member.key();
+    if (key == "observables") continue;
+    if (key != "start_time" && key != "end_time") {
+      errors[key] = "disallowed-key";
+      continue;
+    }
+    const auto time = member.value().is_string()
+                          ? ParseTime(member.value().get_string())
+                          : Result<Time>(Fail(Code::kInvalid, "must be text"));
+    if (time) {
+      span[key == "start_time" ? 0 : 1] = *time;
+    } else {
+      errors[key] = time.error().message;
+    }
+  }
+  if (!errors.empty()) co_return KeyErrors(std::move(errors));
+  auto answer = co_await enricher_.ObserveTargets(*std::move(observables), span[0], span[1],
+                                                  {.module_instance_ids = request.QueryAll("mids")},
+                                                  ToRelayCaller(caller, request));
+  if (!answer) co_return Failed(answer.error(), request);
+  co_return http::Response::Json(200, *answer);
+}
+
+io::Task<http::Response> Api::Reputation(http::Request request, identity::Caller caller) {
+  const auto type = request.Query("type"), value = request.Query("value");
+  json::object errors;
+  if (const auto missing = Missing(type)) errors["type"] = *missing;
+  if (const auto missing = Missing(value)) errors["value"] = *missing;
+  std::vector<observable::Observable> observables;
+  if (errors.empty()) {
+    auto read = enrich::ReadObservables(
+        json::array{json::object{{"type", *type}, {"value", *value}}}, enricher_.options());
+    if (read) {
+      observables = *std::move(read);
+    } else {
+      const std::string& message = read.error().message;
+      errors[message.find(".type") != std::string::npos ? "type" : "value"] =
+          message.substr(message.find(": ") + 2);
+    }
+  }
+  if (!errors.empty()) co_return KeyErrors(std::move(errors));
+  auto answer = co_await enricher_.Reputation(std::move(observables.front()),
+                                              {.module_instance_ids = request.QueryAll("mids")},
+                                              ToRelayCaller(caller, request));
   if (!answer) co_return Failed(answer.error(), request);
   co_return http::Response::Json(200, *answer);
 }

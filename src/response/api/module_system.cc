@@ -35,9 +35,14 @@ Result<std::unique_ptr<ModuleSystem>> ModuleSystem::Open(
                                                 std::move(catalogue_options), clock));
   out->relays_ = std::make_unique<relay_client::RelayClient>(
       *out->guard_, std::move(options.signing), clock, logger, relay_client::OptionsFrom(snapshot));
-  out->registry_ =
-      std::make_unique<modules::Registry>(std::move(sources), out->catalogue_.get(),
-                                          std::vector<modules::ModuleOpener*>{out->relays_.get()});
+  appliance::Options appliance_options;
+  appliance_options.max_answer_bytes =
+      static_cast<size_t>(snapshot.Integer("enrich.max_answer_bytes"));
+  out->appliances_ =
+      std::make_unique<appliance::ApplianceOpener>(*out->guard_, clock, appliance_options);
+  out->registry_ = std::make_unique<modules::Registry>(
+      std::move(sources), out->catalogue_.get(),
+      std::vector<modules::ModuleOpener*>{out->relays_.get(), out->appliances_.get()});
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "log/log.h"
 #include "outbound/outbound.h"
+#include "response/appliance/appliance.h"
 #include "response/modules/catalogue.h"
 #include "response/modules/registry.h"
 #include "response/relay_client/relay_client.h"
@@ -40,6 +41,7 @@ class ModuleSystem {
   std::unique_ptr<outbound::Guard> guard_;
   std::unique_ptr<modules::Catalogue> catalogue_;
   std::unique_ptr<relay_client::RelayClient> relays_;
+  std::unique_ptr<appliance::ApplianceOpener> appliances_;
   std::unique_ptr<modules::Registry> registry_;
 };
 

@@ -42,7 +42,20 @@ constexpr auto kRoutes = std::to_array<RouteRule>({
     {"POST", "/iroh/iroh-enrich/refer/observables", kToken, "enrich/observables/refer:read"},
     {"POST", "/iroh/iroh-enrich/refer/sighting", kToken, "enrich/observables/refer:read"},
     {"POST", "/iroh/iroh-enrich/refer/sighting_ref", kToken, "enrich/observables/refer:read"},
+    {"POST", "/iroh/iroh-enrich/observe/targets", kToken, "enrich/targets/observe:read"},
+    {"GET", "/iroh/iroh-enrich/reputation/observable", kToken,
+     "enrich/observables/reputation:read"},
     {"GET", "/iroh/iroh-enrich/settings", kToken, ""},
+    {"POST", "/mailreeve/v1/enrich/deliberate", kToken, "enrich/observables/deliberate:read"},
+    {"POST", "/mailreeve/v1/enrich/observe", kToken, "enrich/observables/observe:read"},
+    {"POST", "/mailreeve/v1/enrich/refer", kToken, "enrich/observables/refer:read"},
+
+    // Dashboard.
+    {"GET", "/iroh/iroh-dashboard/tiles", kToken, "enrich/tiles:read"},
+    {"GET", "/iroh/iroh-dashboard/tiles/{module_instance_id}/{tile_id}", kToken,
+     "enrich/tiles:read"},
+    {"GET", "/iroh/iroh-dashboard/tiles/{module_instance_id}/{tile_id}/data", kToken,
+     "enrich/tiles:read"},
 
     // Respond.
     {"POST", "/iroh/iroh-response/respond/observables", kToken, "response/observables:read"},

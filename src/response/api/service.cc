@@ -7,7 +7,9 @@
 #include "http/static_files.h"
 #include "io/file.h"
 #include "response/api/api.h"
+#include "response/api/dashboard_routes.h"
 #include "response/api/device_source.h"
+#include "response/api/enrich_stream.h"
 #include "response/api/integration_routes.h"
 #include "response/api/module_system.h"
 #include "response/api/operations.h"
@@ -71,6 +73,9 @@ struct Service::Parts {
   std::unique_ptr<enrich::Enricher> enricher;
   std::unique_ptr<Api> api;
   std::unique_ptr<IntegrationRoutes> integration_routes;
+  std::unique_ptr<dashboard::Dashboard> dashboard;
+  std::unique_ptr<DashboardRoutes> dashboard_routes;
+  std::unique_ptr<EnrichStream> enrich_stream;
   http::Router device_router;
   std::unique_ptr<Operations> operations;
   std::unique_ptr<http::Server> server, device_server, operations_server;
@@ -153,6 +158,12 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
                                     std::move(api_options));
   parts.integration_routes = std::make_unique<IntegrationRoutes>(
       *parts.api, parts.modules->registry(), parts.modules->catalogue());
+  parts.dashboard = std::make_unique<dashboard::Dashboard>(*parts.enricher, clock,
+                                                           dashboard::FromSettings(*snapshot));
+  parts.dashboard_routes = std::make_unique<DashboardRoutes>(*parts.api, *parts.dashboard);
+  parts.enrich_stream = std::make_unique<EnrichStream>(
+      *parts.api, *parts.enricher,
+      std::chrono::milliseconds(snapshot->Integer("enrich.stream_keep_alive")));
   for (exchange::AuthorisedRoute& route : exchange::ApiRoutes(*parts.exchange)) {
     // The table decides; the two must not drift apart.
     const RouteRule* rule = FindRule(route.method, route.pattern);

@@ -1,6 +1,8 @@
 #include "response/enrich/answer.h"
 
+#include "base/bytes.h"
 #include "base/text.h"
+#include "crypto/hash.h"
 
 #include <algorithm>
 #include <array>
@@ -237,10 +239,64 @@ std::optional<json::value> ReadStatus(json::value& data, Shape shape,
     errors.push_back(Invalid("status is \"" + std::string(CutUtf8(word, 100)) + "\"", "fatal"));
     return std::nullopt;
   }
-  return std::move(data);
+  // "quotas" may stand beside it, and nothing else.
+  json::object kept{{"status", word}};
+  const json::value* quotas = shape == Shape::kHealth ? object->if_contains("quotas") : nullptr;
+  if (quotas != nullptr && quotas->is_object()) kept["quotas"] = *quotas;
+  if (shape == Shape::kTrigger) return std::move(data);
+  return kept;
+}
+
+constexpr std::string_view kTransient = "transient:";
+
+// "sighting-" of "transient:sighting-1"; empty when it begins with no type.
+std::string_view TypeOf(std::string_view id) {
+  id.remove_prefix(kTransient.size());
+  size_t end = 0;
+  for (size_t i = 0; i < id.size() && i < 40; ++i) {
+    const char c = id[i];
+    if (c == '-') {
+      end = i + 1;
+    } else if (c < 'a' || c > 'z') {
+      break;
+    }
+  }
+  return id.substr(0, end);
+}
+
+std::string Renamed(std::string_view id, std::string_view module) {
+  const std::string hash =
+      HexEncode(crypto::Sha256(std::string(module) + "\n" + std::string(id)).substr(0, 16));
+  return std::string(kTransient) + std::string(TypeOf(id)) + hash.substr(0, 8) + "-" +
+         hash.substr(8, 4) + "-" + hash.substr(12, 4) + "-" + hash.substr(16, 4) + "-" +
+         hash.substr(20);
+}
+
+bool NamesIds(std::string_view key) {
+  for (const std::string_view end : {"_ref", "_refs", "_id", "_ids"}) {
+    if (key.ends_with(end)) return true;
+  }
+  return key == "id";
+}
+
+void RenameIn(json::value& value, std::string_view module, bool is_id) {
+  if (value.is_string()) {
+    const std::string_view text = value.get_string();
+    if (is_id && text.starts_with(kTransient)) value = Renamed(text, module);
+  } else if (value.is_array()) {
+    for (json::value& item : value.get_array()) RenameIn(item, module, is_id);
+  } else if (value.is_object()) {
+    for (auto& member : value.get_object()) {
+      RenameIn(member.value(), module, NamesIds(member.key()));
+    }
+  }
 }
 
 }  // namespace
+
+void RenameTransients(json::value& data, std::string_view module_instance_id) {
+  RenameIn(data, module_instance_id, false);
+}
 
 bool IsBundleKey(std::string_view name) {
   return std::find(kBundleKeys.begin(), kBundleKeys.end(), name) != kBundleKeys.end();
@@ -284,6 +340,15 @@ Answer ReadAnswer(json::value envelope, Shape shape, const AnswerLimits& limits)
     case Shape::kHealth:
     case Shape::kTrigger:
       answer.data = ReadStatus(*data, shape, answer.errors);
+      break;
+    case Shape::kList:
+      if (data->is_array() && data->get_array().size() <= limits.max_documents) {
+        answer.data = std::move(*data);
+      } else if (data->is_null() || (data->is_object() && data->get_object().empty())) {
+        answer.data = json::array();
+      } else {
+        answer.errors.push_back(Invalid("data is no list, or too long", "fatal"));
+      }
       break;
     case Shape::kObject:
       if (data->is_object()) {

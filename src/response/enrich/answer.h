@@ -31,6 +31,7 @@ enum class Shape {
   kActions,   // [{"id","title","description","query-params"}]
   kHealth,    // {"status"}
   kTrigger,   // {"status"}
+  kList,      // any list: tiles
   kObject,    // any object: our own routes
 };
 
@@ -42,6 +43,11 @@ struct Answer {
 
 // Parts that are not as they must be are left out and become errors with code "invalid answer".
 Answer ReadAnswer(json::value envelope, Shape shape, const AnswerLimits& limits);
+
+// Makes the transient ids of one module's documents its own: "transient:sighting-1" becomes
+// "transient:sighting-<uuid>", the same uuid for the same id and module in every answer. Changed
+// are "id" and what refers to one ("…_ref", "…_refs", "…_id", "…_ids").
+void RenameTransients(json::value& data, std::string_view module_instance_id);
 
 // Plural names of entities that a bundle may have.
 bool IsBundleKey(std::string_view name);

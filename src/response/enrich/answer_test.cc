@@ -99,9 +99,36 @@ TEST(AnswerTest, LinksLeadToTheWebOnly) {
   EXPECT_EQ(Data(Read(R"({"data":{"x":1}})", Shape::kRefs)), "none");
 }
 
+TEST(RenameTransientsTest, KeepsModulesApartAndReferencesWhole) {
+  const auto renamed = [](std::string_view module) {
+    json::value data = *json::Parse(R"({"sightings":{"docs":[{"id":"transient:sighting-1",
+      "title":"transient:sighting-1","target_ref":"transient:x","observed_refs":["transient:sighting-1",
+      "http://h/ctia/sighting/sighting-1"],"judgement_id":"transient:attack-pattern-7"}]}})");
+    RenameTransients(data, module);
+    return data.at("sightings").at("docs").at(0).get_object();
+  };
+  const json::object a = renamed("a"), b = renamed("b");
+  EXPECT_EQ(a, renamed("a"));
+  const std::string id(a.at("id").get_string());
+  EXPECT_TRUE(id.starts_with("transient:sighting-")) << id;
+  EXPECT_EQ(id.size(), std::string("transient:sighting-").size() + 36);
+  EXPECT_NE(a.at("id"), b.at("id"));
+  EXPECT_EQ(a.at("observed_refs").at(0), a.at("id"));
+  EXPECT_EQ(a.at("observed_refs").at(1), "http://h/ctia/sighting/sighting-1");
+  EXPECT_EQ(a.at("title"), "transient:sighting-1");
+  EXPECT_TRUE(
+      std::string(a.at("judgement_id").get_string()).starts_with("transient:attack-pattern-"));
+  EXPECT_EQ(std::string(a.at("target_ref").get_string()).size(),
+            std::string("transient:").size() + 36);
+}
+
 TEST(AnswerTest, StatusesAreOfTheList) {
   EXPECT_EQ(Data(Read(R"({"data":{"status":"ok"}})", Shape::kHealth)), R"({"status":"ok"})");
+  EXPECT_EQ(Data(Read(R"({"data":{"status":"ok","quotas":{"day":5},"secret":1}})", Shape::kHealth)),
+            R"({"status":"ok","quotas":{"day":5}})");
   EXPECT_EQ(Data(Read(R"({"data":{"status":"success"}})", Shape::kHealth)), "none");
+  EXPECT_EQ(Data(Read(R"({"data":[{"id":"t"}]})", Shape::kList)), R"([{"id":"t"}])");
+  EXPECT_EQ(Data(Read(R"({"data":{"id":"t"}})", Shape::kList)), "none");
   EXPECT_EQ(Data(Read(R"({"data":{"status":"failure"},"errors":[{}]})", Shape::kTrigger)),
             R"({"status":"failure"})");
   EXPECT_EQ(Data(Read(R"({"data":{"status":1}})", Shape::kTrigger)), "none");

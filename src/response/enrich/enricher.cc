@@ -171,7 +171,7 @@ json::object Aggregate(std::vector<Part> parts) {
 // nothing dangling.
 struct Enricher::Round {
   Round(const io::Executor& executor, const modules::Registry& modules, const Clock& time)
-      : registry(modules), clock(time), done(executor) {}
+      : registry(modules), clock(time), done(executor), closing(executor) {}
 
   const modules::Registry& registry;
   const Clock& clock;
@@ -187,7 +187,28 @@ struct Enricher::Round {
   size_t next = 0, left = 0;
   bool closed = false;  // the asker has gone on; late answers are dropped
   asio::steady_timer done;
+  io::Event closing;  // the asker has gone on: calls that still run end
+  Watcher watcher;
+
+  // A part of the answer in words, for who watches.
+  void Told(size_t index) {
+    if (watcher.answered) watcher.answered(parts[index], parts.size() - left, parts.size());
+  }
 };
+
+namespace {
+
+// `task`, or kCancelled when the asker goes on.
+io::Task<Result<json::value>> Unless(io::Event& closing, io::Task<Result<json::value>> task) {
+  using namespace asio::experimental::awaitable_operators;
+  auto first = co_await (io::Settle(std::move(task)) || closing.Wait());
+  if (first.index() != 0) co_return Fail(Code::kCancelled, "the asker has gone");
+  io::Settled<json::value>& settled = std::get<0>(first);
+  if (settled.thrown) std::rethrow_exception(settled.thrown);
+  co_return *std::move(settled.result);
+}
+
+}  // namespace
 
 Enricher::Enricher(const modules::Registry& registry, io::Scope& scope, const Clock& clock,
                    log::Logger& logger, Options options)
@@ -216,8 +237,8 @@ io::Task<void> Enricher::Work(std::shared_ptr<Round> round) {
       got = Fail(Code::kUnavailable, "nothing can reach this kind of module");
     } else {
       try {
-        got = co_await io::WithDeadline(module->Ask(std::move(call)), round->timeout,
-                                        "asking " + instance.name);
+        got = co_await io::WithDeadline(Unless(round->closing, module->Ask(std::move(call))),
+                                        round->timeout, "asking " + instance.name);
       } catch (const boost::system::system_error& error) {
         if (error.code() == asio::error::operation_aborted) throw;
         got = Fail(Code::kInternal, "the module's connection failed");
@@ -233,6 +254,10 @@ io::Task<void> Enricher::Work(std::shared_ptr<Round> round) {
     if (got) {
       part.answered = true;
       part.answer = ReadAnswer(*std::move(got), round->shape, round->limits);
+      if (part.answer.data &&
+          (round->shape == Shape::kBundle || round->shape == Shape::kVerdicts)) {
+        RenameTransients(*part.answer.data, instance.id);
+      }
       if (!part.answer.data && !part.answer.coverage) {
         // A module that only failed has not said anything about what it holds.
         part.answered = false;
@@ -241,7 +266,9 @@ io::Task<void> Enricher::Work(std::shared_ptr<Round> round) {
       part.answer.errors.push_back(FromTransport(got.error()));
     }
     round->ended[index] = true;
-    if (--round->left == 0) round->done.cancel();
+    --round->left;
+    round->Told(index);
+    if (round->left == 0) round->done.cancel();
   }
 }
 
@@ -249,7 +276,7 @@ io::Task<Result<std::vector<Part>>> Enricher::Ask(std::vector<modules::ModuleIns
                                                   std::string route, json::value body,
                                                   std::map<std::string, json::value> bodies,
                                                   Shape shape, std::chrono::milliseconds timeout,
-                                                  relay::Caller caller) {
+                                                  relay::Caller caller, Watcher watcher) {
   if (questions_ >= options_.max_questions) {
     co_return Fail(Code::kLimited, "too many questions at once; try again later");
   }
@@ -261,7 +288,11 @@ io::Task<Result<std::vector<Part>>> Enricher::Ask(std::vector<modules::ModuleIns
   const auto round = std::make_shared<Round>(scope_.executor(), registry_, clock_);
   struct Close {
     Round& round;
-    ~Close() { round.closed = true; }
+    ~Close() {
+      round.closed = true;
+      round.watcher = {};
+      round.closing.Notify();
+    }
   } close{*round};
   round->route = std::move(route);
   round->body = std::move(body);
@@ -274,6 +305,8 @@ io::Task<Result<std::vector<Part>>> Enricher::Ask(std::vector<modules::ModuleIns
     round->parts.push_back({.instance = std::move(instance)});
   round->ended.resize(round->parts.size());
   round->left = round->parts.size();
+  if (watcher.started) watcher.started(round->parts);
+  round->watcher = std::move(watcher);
 
   // With fewer workers than modules the last ones start late: each batch has the module's full
   // time.
@@ -297,6 +330,8 @@ io::Task<Result<std::vector<Part>>> Enricher::Ask(std::vector<modules::ModuleIns
         {"timeout", "no answer within " + std::to_string(timeout.count()) + " ms", "fatal"});
     logger_.Warn("module_ignores_deadline",
                  {{"module_instance", part.instance.id}, {"route", round->route}});
+    --round->left;
+    round->Told(i);
   }
   if (options_.on_part) {
     for (const Part& part : round->parts) options_.on_part(part);
@@ -308,7 +343,8 @@ io::Task<Result<std::vector<Part>>> Enricher::AskAll(std::string api, std::strin
                                                      json::value body, Shape shape,
                                                      std::chrono::milliseconds timeout,
                                                      Filter filter, relay::Caller caller,
-                                                     std::map<std::string, json::value> bodies) {
+                                                     std::map<std::string, json::value> bodies,
+                                                     Watcher watcher) {
   CO_TRY(std::vector<modules::ModuleInstance> instances,
          co_await registry_.Instances(caller.org_id, caller.user_id));
   std::erase_if(instances, [&](const modules::ModuleInstance& instance) {
@@ -327,7 +363,7 @@ io::Task<Result<std::vector<Part>>> Enricher::AskAll(std::string api, std::strin
            !HasAny(type->product_categories, filter.product_categories);
   });
   co_return co_await Ask(std::move(instances), std::move(route), std::move(body), std::move(bodies),
-                         shape, timeout, std::move(caller));
+                         shape, timeout, std::move(caller), std::move(watcher));
 }
 
 io::Task<Result<Part>> Enricher::AskOne(std::string module_instance_id, std::string route,
@@ -339,13 +375,14 @@ io::Task<Result<Part>> Enricher::AskOne(std::string module_instance_id, std::str
   if (!instance.enabled) co_return Fail(Code::kNotFound, "this module instance is disabled");
   CO_TRY(std::vector<Part> parts,
          co_await Ask({std::move(instance)}, std::move(route), std::move(body), {}, shape, timeout,
-                      std::move(caller)));
+                      std::move(caller), {}));
   co_return std::move(parts.front());
 }
 
 io::Task<Result<json::object>> Enricher::Enrich(Verb verb,
                                                 std::vector<observable::Observable> observables,
-                                                Filter filter, relay::Caller caller) {
+                                                Filter filter, relay::Caller caller,
+                                                Watcher watcher) {
   const std::string api = std::string(VerbName(verb)) + "/observables";
   const Shape shape = verb == Verb::kRefer        ? Shape::kRefs
                       : verb == Verb::kDeliberate ? Shape::kVerdicts
@@ -353,7 +390,7 @@ io::Task<Result<json::object>> Enricher::Enrich(Verb verb,
   if (observables.empty()) co_return Aggregate({});
   CO_TRY(std::vector<Part> parts,
          co_await AskAll(api, "/" + api, ToJson(observables), shape, options_.timeout,
-                         std::move(filter), std::move(caller)));
+                         std::move(filter), std::move(caller), {}, std::move(watcher)));
   if (verb != Verb::kRefer) co_return Aggregate(std::move(parts));
   json::array links;
   for (Part& part : parts) {
@@ -368,6 +405,104 @@ io::Task<Result<json::object>> Enricher::Enrich(Verb verb,
   out["data"] = std::move(links);
   out["errors"] = ErrorsOf(parts);
   out["coverage"] = CoverageOf(parts);
+  co_return out;
+}
+
+namespace {
+
+std::optional<Time> TimeOf(const json::object& from, std::string_view key) {
+  const json::value* value = from.if_contains(key);
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  const auto time = ParseTime(value->get_string());
+  return time ? std::optional<Time>(*time) : std::nullopt;
+}
+
+// A sighting that names targets and was seen within [from, until].
+bool NamesTargets(const json::object& sighting, const std::optional<Time>& from,
+                  const std::optional<Time>& until) {
+  const json::value* targets = sighting.if_contains("targets");
+  if (targets == nullptr || !targets->is_array() || targets->get_array().empty()) return false;
+  const json::value* observed = sighting.if_contains("observed_time");
+  if (observed == nullptr || !observed->is_object()) return !from && !until;
+  const auto start = TimeOf(observed->get_object(), "start_time");
+  const auto end = TimeOf(observed->get_object(), "end_time");
+  if (!start) return !from && !until;
+  if (until && *start > *until) return false;
+  return !from || end.value_or(*start) >= *from;
+}
+
+json::array* DocsOf(std::optional<json::value>& data, std::string_view kind) {
+  json::object* bundle = data ? data->if_object() : nullptr;
+  json::value* list = bundle == nullptr ? nullptr : bundle->if_contains(kind);
+  return list == nullptr ? nullptr : &list->get_object().at("docs").get_array();
+}
+
+}  // namespace
+
+io::Task<Result<json::object>> Enricher::ObserveTargets(
+    std::vector<observable::Observable> observables, std::optional<Time> from,
+    std::optional<Time> until, Filter filter, relay::Caller caller) {
+  if (observables.empty()) co_return Aggregate({});
+  CO_TRY(std::vector<Part> parts,
+         co_await AskAll("observe/observables", "/observe/observables", ToJson(observables),
+                         Shape::kBundle, options_.timeout, std::move(filter), std::move(caller)));
+  for (Part& part : parts) {
+    if (!part.answer.data) continue;
+    json::array kept;
+    if (json::array* sightings = DocsOf(part.answer.data, "sightings")) {
+      for (json::value& item : *sightings) {
+        if (NamesTargets(item.get_object(), from, until)) kept.push_back(std::move(item));
+      }
+    }
+    json::object bundle;
+    if (!kept.empty()) {
+      json::object list;
+      list["count"] = kept.size();
+      list["docs"] = std::move(kept);
+      bundle["sightings"] = std::move(list);
+    }
+    part.answer.data = std::move(bundle);
+  }
+  co_return Aggregate(std::move(parts));
+}
+
+io::Task<Result<json::object>> Enricher::Reputation(observable::Observable observable,
+                                                    Filter filter, relay::Caller caller) {
+  CO_TRY(json::object answer, co_await Enrich(Verb::kDeliberate, {std::move(observable)},
+                                              std::move(filter), std::move(caller)));
+  const json::object* best = nullptr;
+  int64_t best_disposition = 6;
+  Time best_start{};
+  for (const json::value& module : answer.at("data").get_array()) {
+    const json::object& bundle = module.at("data").get_object();
+    const json::value* list = bundle.if_contains("verdicts");
+    if (list == nullptr) continue;
+    for (const json::value& doc : list->at("docs").get_array()) {
+      const json::object& verdict = doc.get_object();
+      const json::value* disposition = verdict.if_contains("disposition");
+      if (disposition == nullptr || !disposition->is_int64()) continue;
+      const int64_t number = disposition->get_int64();
+      if (number < 1 || number > 5) continue;
+      Time start{};
+      if (const json::value* valid = verdict.if_contains("valid_time");
+          valid != nullptr && valid->is_object()) {
+        start = TimeOf(valid->get_object(), "start_time").value_or(Time{});
+      }
+      if (number < best_disposition || (number == best_disposition && start > best_start)) {
+        best = &verdict;
+        best_disposition = number;
+        best_start = start;
+      }
+    }
+  }
+  json::object data;
+  if (best != nullptr) data["reputation"] = *best;
+  data["data"] = answer.at("data");
+  data["errors"] = answer.at("errors");
+  json::object out;
+  out["data"] = std::move(data);
+  out["errors"] = std::move(answer.at("errors"));
+  out["coverage"] = std::move(answer.at("coverage"));
   co_return out;
 }
 

@@ -32,7 +32,7 @@ struct Options {
   std::chrono::milliseconds timeout{20000};  // of each module for one question
   std::chrono::milliseconds health_timeout{5000};
   std::chrono::milliseconds trigger_timeout{90000};
-  size_t concurrency = 32;     // modules asked at once for one question
+  size_t concurrency = 256;    // modules asked at once for one question
   size_t max_questions = 200;  // worked on at once
   size_t max_observables = 1000;
   size_t max_observable_bytes = 64 * 1024;
@@ -60,6 +60,20 @@ struct Part {
   std::chrono::milliseconds took{0};
 };
 
+// Sees the parts of a question as they come, on the enricher's executor, within the call.
+struct Watcher {
+  std::function<void(const std::vector<Part>& asked)> started;
+  std::function<void(const Part& part, size_t answered, size_t asked)> answered;
+};
+
+// Where sightings that are stored can be read; defined here, implemented by who stores them.
+class SightingReader {
+ public:
+  virtual ~SightingReader() = default;
+  // The CTIM document that the caller may see under this short or long id. kNotFound.
+  virtual io::Task<Result<json::object>> ReadSighting(std::string id, relay::Caller caller) = 0;
+};
+
 // [{"type","value"}, …] from a request. kInvalid with the path of the first thing that is wrong
 // ("[3].type: …"). Equal ones are dropped, the order is kept, type is in lower case.
 Result<std::vector<observable::Observable>> ReadObservables(const json::value& from,
@@ -71,9 +85,18 @@ class Enricher {
   Enricher(const modules::Registry& registry, io::Scope& scope, const Clock& clock,
            log::Logger& logger, Options options);
 
-  // {"data","errors","coverage"}
+  // {"data","errors","coverage"}. Who gives up waiting ends the calls that still run.
   io::Task<Result<json::object>> Enrich(Verb verb, std::vector<observable::Observable> observables,
-                                        Filter filter, relay::Caller caller);
+                                        Filter filter, relay::Caller caller, Watcher watcher = {});
+  // The same as observe, with nothing but sightings that name targets and lie within the span.
+  io::Task<Result<json::object>> ObserveTargets(std::vector<observable::Observable> observables,
+                                                std::optional<Time> from, std::optional<Time> until,
+                                                Filter filter, relay::Caller caller);
+  // {"data":{"reputation"?,"data","errors"},"errors","coverage"}: what the modules' verdicts on one
+  // observable come to. The lowest disposition counts (Clean before Malicious before Suspicious, as
+  // CTIM orders judgements of equal priority), of equal ones the youngest.
+  io::Task<Result<json::object>> Reputation(observable::Observable observable, Filter filter,
+                                            relay::Caller caller);
   // {"data","errors","coverage"}: actions with their relative url.
   io::Task<Result<json::object>> Actions(std::vector<observable::Observable> observables,
                                          Filter filter, relay::Caller caller);
@@ -92,7 +115,8 @@ class Enricher {
   io::Task<Result<std::vector<Part>>> AskAll(std::string api, std::string route, json::value body,
                                              Shape shape, std::chrono::milliseconds timeout,
                                              Filter filter, relay::Caller caller,
-                                             std::map<std::string, json::value> bodies = {});
+                                             std::map<std::string, json::value> bodies = {},
+                                             Watcher watcher = {});
   // kNotFound: no such instance, or it is disabled.
   io::Task<Result<Part>> AskOne(std::string module_instance_id, std::string route, json::value body,
                                 Shape shape, std::chrono::milliseconds timeout,
@@ -106,7 +130,8 @@ class Enricher {
   io::Task<Result<std::vector<Part>>> Ask(std::vector<modules::ModuleInstance> instances,
                                           std::string route, json::value body,
                                           std::map<std::string, json::value> bodies, Shape shape,
-                                          std::chrono::milliseconds timeout, relay::Caller caller);
+                                          std::chrono::milliseconds timeout, relay::Caller caller,
+                                          Watcher watcher);
   static io::Task<void> Work(std::shared_ptr<Round> round);
 
   const modules::Registry& registry_;

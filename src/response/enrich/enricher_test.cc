@@ -1,5 +1,6 @@
 #include "response/enrich/enricher.h"
 
+#include "io/deadline.h"
 #include "response/modules/fake_modules.h"
 
 #include <gtest/gtest.h>
@@ -295,6 +296,58 @@ TEST(EnrichSettingsTest, ReadsTheSchema) {
       FromSettings(*settings::Snapshot::Defaults(settings::Schema::Builtin(), "response"));
   EXPECT_EQ(options.timeout, std::chrono::seconds(20));
   EXPECT_EQ(options.answer.max_documents, 20000u);
+}
+
+TEST_F(EnricherTest, ManyModulesOfWhichSomeHangAndFail) {
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = "m" + std::to_string(i);
+    const int kind = i % 10;
+    auto module = source.Add(name, name, [kind](const relay::Call&) -> Result<json::value> {
+      if (kind == 1) return Fail(Code::kUnavailable, "refused");
+      return Parsed(R"({"data":{"verdicts":{"count":1,"docs":[{"type":"verdict"}]}}})");
+    });
+    if (kind == 0) module->delay = std::chrono::hours(1);
+  }
+  const auto answer = RunTask(
+      Make({.timeout = std::chrono::milliseconds(500)}).Enrich(Verb::kDeliberate, One(), {}, Me()));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->at("data").as_array().size(), 160u);
+  std::map<std::string, int> codes;
+  for (const json::value& error : answer->at("errors").as_array()) {
+    ++codes[std::string(error.at("code").as_string())];
+  }
+  EXPECT_EQ(codes, (std::map<std::string, int>{{"connection error", 20}, {"timeout", 20}}));
+  EXPECT_EQ(answer->at("coverage").as_array().size(), 200u);
+}
+
+TEST_F(EnricherTest, WatchersSeeEachModuleAsItAnswers) {
+  source.Add("a", "alpha", [](const relay::Call&) { return Parsed(R"({"data":{}})"); });
+  source.Add("b", "beta", [](const relay::Call&) { return Parsed(R"({"data":{}})"); });
+  source.modules.at("a")->delay = std::chrono::milliseconds(100);
+  std::vector<std::string> seen;
+  Watcher watcher;
+  watcher.started = [&](const std::vector<Part>& parts) {
+    seen.push_back("start " + std::to_string(parts.size()));
+  };
+  watcher.answered = [&](const Part& part, size_t answered, size_t asked) {
+    seen.push_back(part.instance.name + " " + std::to_string(answered) + "/" +
+                   std::to_string(asked));
+  };
+  ASSERT_TRUE(RunTask(Make().Enrich(Verb::kObserve, One(), {}, Me(), watcher)));
+  EXPECT_EQ(seen, (std::vector<std::string>{"start 2", "beta 1/2", "alpha 2/2"}));
+}
+
+TEST_F(EnricherTest, WhoGivesUpEndsTheCalls) {
+  source.Add("a", "alpha", [](const relay::Call&) { return Parsed(R"({"data":{}})"); });
+  source.modules.at("a")->delay = std::chrono::hours(1);
+  Make({.timeout = std::chrono::hours(2)});
+  // With the asker's deadline, not the module's.
+  const auto answer = RunTask(io::WithDeadline(enricher->Enrich(Verb::kObserve, One(), {}, Me()),
+                                               std::chrono::milliseconds(20), "asking"));
+  EXPECT_EQ(answer.error().code, Code::kTimeout);
+  // The context ran dry: nothing of the call is left.
+  EXPECT_EQ(FakeModule::running, 0);
+  EXPECT_EQ(scope.size(), 0u);
 }
 
 }  // namespace
