@@ -131,7 +131,7 @@ Result<void> Open(World& world, bool with_quick) {
   if (with_quick) sources.push_back(&world.quick);
   TRY(world.modules,
       api::ModuleSystem::Open(
-          {.database_path = world.folder + "/modules.db", .key_path = world.folder + "/keys.json"},
+          {.database = {.path = world.folder + "/modules.db"}, .key_path = world.folder + "/keys.json"},
           *snapshot, std::move(sources), world.clock, world.logger));
   return {};
 }

@@ -382,6 +382,39 @@ TEST_F(GatewayModuleTest, TriggerPlansExecutesAndTellsTheTruth) {
   }
 }
 
+TEST_F(GatewayModuleTest, TilesOfReports) {
+  const std::map<std::string, std::string> types = {
+      {"mailreeve-mail-flow", "vertical_bar_chart"},
+      {"mailreeve-top-senders", "horizontal_bar_chart"},
+      {"mailreeve-verdicts", "donut_graph"},
+      {"mailreeve-remediation", "metric_group"}};
+  std::map<std::string, std::string> told;
+  const json::object tiles = Ask("/tiles", "");
+  for (const json::value& tile : tiles.at("data").as_array()) {
+    EXPECT_EQ(tile.at("periods").as_array().size(), 6u);
+    const std::string id(tile.at("id").as_string());
+    if (types.contains(id)) told[id] = std::string(tile.at("type").as_string());
+  }
+  EXPECT_EQ(told, types);
+  for (const auto& [id, type] : types) {
+    for (const char* period : {"last_hour", "last_90_days"}) {
+      const json::object data =
+          Ask("/tiles/tile-data", "{\"tile_id\":\"" + id + "\",\"period\":\"" + period + "\"}");
+      ASSERT_TRUE(data.contains("data")) << id << json::Serialize(data);
+      EXPECT_EQ(data.at("data").at("tile_id").as_string(), id);
+      EXPECT_EQ(data.at("data").at("cache_scope"), "org");
+      EXPECT_TRUE(data.at("data").at("data").is_array()) << id;
+    }
+  }
+  const json::value verdicts =
+      Ask("/tiles/tile-data", R"({"tile_id":"mailreeve-verdicts","period":"last_hour"})").at("data");
+  EXPECT_EQ(verdicts.at("labels").at(0).as_array().size(), verdicts.at("data").as_array().size());
+  const json::value flow =
+      Ask("/tiles/tile-data", R"({"tile_id":"mailreeve-mail-flow","period":"last_24_hours"})")
+          .at("data");
+  EXPECT_EQ(flow.at("data").as_array().size(), 25u);
+}
+
 TEST_F(GatewayModuleTest, TilesCount) {
   Track(1);
   const json::object tiles = Ask("/tiles", "");

@@ -1,6 +1,7 @@
-// GatewayModule: the tile of counts that the platform's dashboard shows.
+// GatewayModule: the tiles that the platform's dashboard shows.
 #include "gateway/enrich/module_parts.h"
 #include "gateway/enrich/query_body.h"
+#include "gateway/enrich/report_tiles.h"
 
 #include <algorithm>
 #include <array>
@@ -20,45 +21,59 @@ constexpr std::array kPeriods = {Period{"last_hour", std::chrono::hours(1)},
                                  Period{"last_90_days", std::chrono::hours(90 * 24)}};
 constexpr std::string_view kTileId = "mailreeve-messages";
 
-json::object TileDefinition() {
+// Every tile, with its periods.
+json::array TileDefinitions() {
   json::array periods;
   for (const auto& period : kPeriods) periods.push_back(json::value(period.name));
-  return {{"id", kTileId},
+  json::array tiles = ReportTiles::Definitions();
+  tiles.insert(
+      tiles.begin(),
+      json::object{{"id", kTileId},
           {"type", "metric_group"},
           {"title", "Messages"},
           {"description", "Messages that this gateway tracked, and what became of them."},
           {"short_description", "Tracked, delivered and remediated messages"},
           {"tags", json::array{"email"}},
-          {"periods", std::move(periods)},
-          {"default_period", "last_24_hours"}};
+          {"default_period", "last_24_hours"}});
+  for (json::value& tile : tiles) tile.get_object()["periods"] = periods;
+  return tiles;
+}
+
+std::optional<json::object> FindTile(std::string_view id) {
+  for (json::value& tile : TileDefinitions()) {
+    if (tile.at("id") == json::value(id)) return std::move(tile.get_object());
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 io::Task<Result<json::value>> GatewayModule::Tiles(relay::Call) {
-  co_return json::object{{"data", json::array{TileDefinition()}}};
+  co_return json::object{{"data", TileDefinitions()}};
 }
 
 io::Task<Result<json::value>> GatewayModule::Tile(relay::Call call) {
-  const auto read = [&]() -> Result<void> {
+  const auto read = [&]() -> Result<json::object> {
     TRY(const json::object* body, json::AsObject(call.body, ""));
     TRY_VOID(json::RefuseUnknownKeys(*body, {"tile_id"}));
     TRY(const std::string id, json::RequireString(*body, "tile_id"));
-    if (id != kTileId) return Fail(Code::kNotFound, "no such tile");
-    return {};
+    auto tile = FindTile(id);
+    if (!tile) return Fail(Code::kNotFound, "no such tile");
+    return *std::move(tile);
   };
-  if (auto good = read(); !good) co_return FatalOf(good.error());
-  co_return json::object{{"data", TileDefinition()}};
+  auto tile = read();
+  if (!tile) co_return FatalOf(tile.error());
+  co_return json::object{{"data", *std::move(tile)}};
 }
 
 io::Task<Result<json::value>> GatewayModule::TileData(relay::Call call) {
-  std::string name;
+  std::string name, id;
   const Period* period = nullptr;
   const auto read = [&]() -> Result<void> {
     TRY(const json::object* body, json::AsObject(call.body, ""));
     TRY_VOID(json::RefuseUnknownKeys(*body, {"tile_id", "period"}));
-    TRY(const std::string id, json::RequireString(*body, "tile_id"));
-    if (id != kTileId) return Fail(Code::kNotFound, "no such tile");
+    TRY(id, json::RequireString(*body, "tile_id"));
+    if (!FindTile(id)) return Fail(Code::kNotFound, "no such tile");
     TRY(name, json::OptionalString(*body, "period", "last_24_hours"));
     for (const Period& each : kPeriods) {
       if (each.name == name) period = &each;
@@ -67,6 +82,14 @@ io::Task<Result<json::value>> GatewayModule::TileData(relay::Call call) {
     return {};
   };
   if (auto good = read(); !good) co_return FatalOf(good.error());
+  if (id != kTileId) {
+    ReportTiles tiles(store_, clock_);
+    auto data = co_await tiles.Data(id, period->span);
+    if (!data) co_return FatalOf(data.error());
+    (*data)["tile_id"] = id;
+    (*data)["period"] = name;
+    co_return json::object{{"data", *std::move(data)}};
+  }
   const Time now = clock_.Now();
   auto totals = co_await store_.Count(now - period->span, now + Duration(1));
   if (!totals) co_return FatalOf(totals.error());
