@@ -130,9 +130,9 @@ Result<void> Open(World& world, bool with_quick) {
   std::vector<modules::ModuleSource*> sources;
   if (with_quick) sources.push_back(&world.quick);
   TRY(world.modules,
-      api::ModuleSystem::Open(
-          {.database = {.path = world.folder + "/modules.db"}, .key_path = world.folder + "/keys.json"},
-          *snapshot, std::move(sources), world.clock, world.logger));
+      api::ModuleSystem::Open({.database = {.path = world.folder + "/modules.db"},
+                               .key_path = world.folder + "/keys.json"},
+                              *snapshot, std::move(sources), world.clock, world.logger));
   return {};
 }
 

@@ -391,7 +391,7 @@ TEST_F(ServerTest, DestroyedServerEndsItsConnections) {
   EXPECT_EQ(*answer, "");
 }
 
-io::Task<void> Count(BodyWriter& writer, int to) {
+io::Task<void> WritePieces(BodyWriter& writer, int to) {
   for (int i = 1; i <= to; ++i) {
     if (auto written = co_await writer.Write("piece " + std::to_string(i) + "\n"); !written) break;
   }
@@ -401,20 +401,20 @@ TEST_F(ServerTest, StreamsAnswers) {
   router_.Add("GET", "/stream", [](Request) -> io::Task<Response> {
     Response response;
     response.headers.Set("Content-Type", "text/event-stream");
-    response.stream = [](BodyWriter& writer) { return Count(writer, 3); };
+    response.stream = [](BodyWriter& writer) { return WritePieces(writer, 3); };
     co_return response;
   });
   for (const bool with_tls : {false, true}) {
     auto server = Listen(with_tls ? ServerTls("127.0.0.1", false) : nullptr);
     const std::string url = std::string(with_tls ? "https" : "http") +
                             "://127.0.0.1:" + std::to_string(server->port()) + "/stream";
-    const auto got = Get(Fetch("GET", url, {}, "", {.tls = ClientTls()}));
+    const auto got = World::Get(http::Fetch("GET", url, {}, "", {.tls = ClientTls()}));
     ASSERT_TRUE(got) << got.error().ToString();
     EXPECT_EQ(got->body, "piece 1\npiece 2\npiece 3\n");
     EXPECT_EQ(got->headers.Get("Transfer-Encoding"), "chunked");
     EXPECT_EQ(got->headers.Get("Content-Type"), "text/event-stream");
     EXPECT_EQ(got->headers.Get("Content-Length"), "");
-    EXPECT_EQ(Get(Fetch("HEAD", url, {}, "", {.tls = ClientTls()}))->body, "");
+    EXPECT_EQ(World::Get(http::Fetch("HEAD", url, {}, "", {.tls = ClientTls()}))->body, "");
   }
 }
 
@@ -468,8 +468,8 @@ TEST_F(ServerTest, StreamsThatFailAreNotWhole) {
     co_return response;
   });
   auto server = Listen();
-  const auto got = Get(
-      Fetch("GET", "http://127.0.0.1:" + std::to_string(server->port()) + "/stream", {}, "", {}));
+  const auto got = World::Get(http::Fetch(
+      "GET", "http://127.0.0.1:" + std::to_string(server->port()) + "/stream", {}, "", {}));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Code::kUnavailable);
 }

@@ -407,7 +407,8 @@ TEST_F(GatewayModuleTest, TilesOfReports) {
     }
   }
   const json::value verdicts =
-      Ask("/tiles/tile-data", R"({"tile_id":"mailreeve-verdicts","period":"last_hour"})").at("data");
+      Ask("/tiles/tile-data", R"({"tile_id":"mailreeve-verdicts","period":"last_hour"})")
+          .at("data");
   EXPECT_EQ(verdicts.at("labels").at(0).as_array().size(), verdicts.at("data").as_array().size());
   const json::value flow =
       Ask("/tiles/tile-data", R"({"tile_id":"mailreeve-mail-flow","period":"last_24_hours"})")

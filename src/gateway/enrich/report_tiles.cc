@@ -117,11 +117,11 @@ io::Task<Result<json::object>> ReportTiles::TopSenders(Time from, Time until) {
     for (size_t i = 0; i < table.counters.size() && i < row.values.size(); ++i) {
       if (table.counters[i]->name == "messages") messages = row.values[i];
     }
-    data.push_back(
-        json::object{{"key", row.key},
-                     {"label", row.key},
-                     {"value", messages},
-                     {"values", json::array{json::object{{"key", "messages"}, {"value", messages}}}}});
+    data.push_back(json::object{
+        {"key", row.key},
+        {"label", row.key},
+        {"value", messages},
+        {"values", json::array{json::object{{"key", "messages"}, {"value", messages}}}}});
   }
   co_return json::object{
       {"key_type", "string"},
@@ -136,10 +136,14 @@ io::Task<Result<json::object>> ReportTiles::Verdicts(Time from, Time until) {
          co_await reports_.Tabulate(Request("mail_incoming_traffic_summary", from, until), false,
                                     false));
   const std::pair<std::string_view, std::string_view> slices[] = {
-      {"total_clean_recipients", "Clean"},     {"detected_spam", "Spam"},
-      {"detected_virus", "Virus"},             {"detected_amp", "Malicious file"},
-      {"malicious_url", "Malicious URL"},      {"blocked_reputation", "Refused by reputation"},
-      {"blocked_dmarc", "Refused by DMARC"},   {"threat_content_filter", "Content filter"},
+      {"total_clean_recipients", "Clean"},
+      {"detected_spam", "Spam"},
+      {"detected_virus", "Virus"},
+      {"detected_amp", "Malicious file"},
+      {"malicious_url", "Malicious URL"},
+      {"blocked_reputation", "Refused by reputation"},
+      {"blocked_dmarc", "Refused by DMARC"},
+      {"threat_content_filter", "Content filter"},
       {"total_graymail_recipients", "Graymail"}};
   json::array labels, data;
   for (const auto& [counter, label] : slices) {
@@ -154,13 +158,14 @@ io::Task<Result<json::object>> ReportTiles::Remediation(Time from, Time until) {
          co_await reports_.Tabulate(Request("mailreeve_remediation", from, until), false, false));
   co_return json::object{
       {"hide_legend", true},
-      {"data", json::array{Metric("Removed", TotalOf(table, "removed"), "success"),
-                           Metric("Moved and followed", TotalOf(table, "moved_followed"), "success"),
-                           Metric("Already gone", TotalOf(table, "already_gone"), "info"),
-                           Metric("Forwarded", TotalOf(table, "forwarded"), "email"),
-                           Metric("Refused", TotalOf(table, "refused"), "warning"),
-                           Metric("Unreachable", TotalOf(table, "unreachable"), "error"),
-                           Metric("Put back", TotalOf(table, "restored"), "info")}}};
+      {"data",
+       json::array{Metric("Removed", TotalOf(table, "removed"), "success"),
+                   Metric("Moved and followed", TotalOf(table, "moved_followed"), "success"),
+                   Metric("Already gone", TotalOf(table, "already_gone"), "info"),
+                   Metric("Forwarded", TotalOf(table, "forwarded"), "email"),
+                   Metric("Refused", TotalOf(table, "refused"), "warning"),
+                   Metric("Unreachable", TotalOf(table, "unreachable"), "error"),
+                   Metric("Put back", TotalOf(table, "restored"), "info")}}};
 }
 
 }  // namespace mailreeve::gateway::enrich

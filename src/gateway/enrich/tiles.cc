@@ -29,12 +29,12 @@ json::array TileDefinitions() {
   tiles.insert(
       tiles.begin(),
       json::object{{"id", kTileId},
-          {"type", "metric_group"},
-          {"title", "Messages"},
-          {"description", "Messages that this gateway tracked, and what became of them."},
-          {"short_description", "Tracked, delivered and remediated messages"},
-          {"tags", json::array{"email"}},
-          {"default_period", "last_24_hours"}});
+                   {"type", "metric_group"},
+                   {"title", "Messages"},
+                   {"description", "Messages that this gateway tracked, and what became of them."},
+                   {"short_description", "Tracked, delivered and remediated messages"},
+                   {"tags", json::array{"email"}},
+                   {"default_period", "last_24_hours"}});
   for (json::value& tile : tiles) tile.get_object()["periods"] = periods;
   return tiles;
 }

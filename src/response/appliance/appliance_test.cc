@@ -16,18 +16,12 @@ using testing::HasSubstr;
 
 json::value Value(std::string_view text) { return *json::Parse(text); }
 
-constexpr const char *kRow =
-                         R"({"attributes":{"hostName":"","serialNumber":"SN","direction":"incoming",
-  "icid":46,"allIcid":[46],"mid":[52],"timestamp":"29 Aug 2023 10:00:48 (GMT +00:00)",
-                     "sender" : "alice@sender.test",
-                     "replyTo" : "N/A",
-                     "recipient" : [ "bob@example.test", "carol@example.test" ],
-                     "subject" : "Invoice",
-                     "messageID" : {"52" : "<1@sender.test>"},
-                     "messageStatus" : {"52" : "Delivered"},
-                     "senderIp" : "192.0.2.10"
-}
-})";
+constexpr const char* kRow = R"json({"attributes":{"hostName":"","serialNumber":"SN",
+  "direction":"incoming","icid":46,"allIcid":[46],"mid":[52],
+  "timestamp":"29 Aug 2023 10:00:48 (GMT +00:00)","sender":"alice@sender.test","replyTo":"N/A",
+  "recipient":["bob@example.test","carol@example.test"],"subject":"Invoice",
+  "messageID":{"52":"<1@sender.test>"},"messageStatus":{"52":"Delivered"},
+  "senderIp":"192.0.2.10"}})json";
 
 TEST(TrackingApi, Times) {
   for (const char* text : {"29 Aug 2023 10:00:48 (GMT +00:00)", "29 Aug 2023 10:00:48 (GMT)",
@@ -69,12 +63,10 @@ TEST(TrackingApi, Sightings) {
   EXPECT_THAT(
       json::Serialize(sighting->at("relations")),
       HasSubstr(R"("relation":"Sent","source":{"type":"email","value":"alice@sender.test"})"));
-  for (const char* bad : {
-    "1", "{}", R"({"attributes":1})", R"({"attributes":{"mid":[]}})",
-        R"({"attributes":{"mid":["../x"],"timestamp":"29 Aug 2023 10:00:48 (GMT)"}
-})",
-                          R"({"attributes":{"mid":[1],"timestamp":"yesterday"}})"
-}) {
+  for (const char* bad :
+       {"1", "{}", R"({"attributes":1})", R"({"attributes":{"mid":[]}})",
+        R"json({"attributes":{"mid":["../x"],"timestamp":"29 Aug 2023 10:00:48 (GMT)"}})json",
+        R"({"attributes":{"mid":[1],"timestamp":"yesterday"}})"}) {
     EXPECT_FALSE(SightingOf(Value(bad), asked, {"esa", ""})) << bad;
   }
 }
