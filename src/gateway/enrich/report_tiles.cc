@@ -150,7 +150,10 @@ io::Task<Result<json::object>> ReportTiles::Verdicts(Time from, Time until) {
     data.push_back(json::object{{"key", labels.size()}, {"value", TotalOf(table, counter)}});
     labels.push_back(json::value(label));
   }
-  co_return json::object{{"labels", json::array{std::move(labels)}}, {"data", std::move(data)}};
+  // Not in braces: those would copy the one array instead of holding it.
+  json::array rings;
+  rings.push_back(std::move(labels));
+  co_return json::object{{"labels", std::move(rings)}, {"data", std::move(data)}};
 }
 
 io::Task<Result<json::object>> ReportTiles::Remediation(Time from, Time until) {

@@ -50,13 +50,10 @@ class DashboardTest : public testing::Test {
       R"({"data":[{"id":"t","type":"donut_graph","title":"T","module":"lie"},{"id":"x"},7]})";
   std::string tile_ =
       R"({"data":{"id":"t","type":"donut_graph","title":"T","default_period":"last_7_days"}})";
-  std::string data_ =
-      R"({"data":{"valid_time":{"end_time":"2026-03-01T10:05:00Z"},"cache_scope":"org",
-    "data":[{"value":1,"link_uri":"javascript:alert(1)"},{"value":2,"link_uri":"https://x.example/"}]
-}
-})";
-}
-;
+  std::string data_ = R"json({"data":{"valid_time":{"end_time":"2026-03-01T10:05:00Z"},
+    "cache_scope":"org","data":[{"value":1,"link_uri":"javascript:alert(1)"},
+    {"value":2,"link_uri":"https://x.example/"}]}})json";
+};
 
 TEST_F(DashboardTest, ListsTilesWithTheirModules) {
   source_.Add("dead", "dead", [](const relay::Call&) -> Result<json::value> {
@@ -67,7 +64,7 @@ TEST_F(DashboardTest, ListsTilesWithTheirModules) {
   ASSERT_EQ(tiles->at("data").as_array().size(), 1u);
   EXPECT_EQ(tiles->at("data").at(0).at("module"), "gateway");
   EXPECT_EQ(tiles->at("data").at(0).at("module_instance_id"), "m");
-  EXPECT_EQ(tiles->at("errors").as_array().size(), 3u);
+  EXPECT_EQ(tiles->at("errors").as_array().size(), 2u);
 }
 
 TEST_F(DashboardTest, OneTile) {

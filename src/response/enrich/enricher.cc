@@ -501,7 +501,8 @@ io::Task<Result<json::object>> Enricher::Reputation(observable::Observable obser
   data["errors"] = answer.at("errors");
   json::object out;
   out["data"] = std::move(data);
-  out["errors"] = std::move(answer.at("errors"));
+  // Those of modules stand in data.
+  out["errors"] = json::array();
   out["coverage"] = std::move(answer.at("coverage"));
   co_return out;
 }
