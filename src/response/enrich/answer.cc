@@ -327,6 +327,10 @@ Answer ReadAnswer(json::value envelope, Shape shape, const AnswerLimits& limits)
       coverage != nullptr && coverage->is_object()) {
     answer.coverage = std::move(coverage->get_object());
   }
+  // A list of no errors is no answer either: the module must not fall silent.
+  if (data == nullptr && answer.errors.empty()) {
+    answer.errors.push_back(Invalid("the answer has neither data nor errors", "fatal"));
+  }
   if (data == nullptr || (data->is_null() && !answer.errors.empty())) return answer;
   switch (shape) {
     case Shape::kBundle:

@@ -17,6 +17,13 @@ std::string Data(const Answer& answer) {
   return answer.data ? json::Serialize(*answer.data) : "none";
 }
 
+TEST(AnswerTest, NoDataAndAnEmptyListOfErrorsIsAFailureWithAName) {
+  const Answer answer = Read(R"({"errors":[]})", Shape::kVerdicts);
+  EXPECT_FALSE(answer.data.has_value());
+  ASSERT_EQ(answer.errors.size(), 1U);
+  EXPECT_EQ(answer.errors[0].type, "fatal");
+}
+
 TEST(AnswerTest, TakesGoodBundles) {
   const Answer answer = Read(
       R"({"data":{"sightings":{"count":7,"docs":[{"id":"transient:sighting-1"}]}},"coverage":{"complete":true}})",
