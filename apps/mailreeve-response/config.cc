@@ -87,7 +87,8 @@ void CheckFolder(const std::string& folder, Problems& problems) {
                  " is no folder that this user may write to; chown it to the server's user");
     return;
   }
-  for (const char* name : {"token-key.pem", "device-ca.key", "public-ca.key", "server.key"}) {
+  for (const char* name :
+       {"token-key.pem", "one-time-codes.key", "device-ca.key", "public-ca.key", "server.key"}) {
     const std::string path = folder + "/" + name;
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 0077) != 0)
       problems.Add(path +

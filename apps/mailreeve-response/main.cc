@@ -1,6 +1,8 @@
 // mailreeve-response --config FILE: the threat-response platform. Reads the bootstrap file, builds
-// the service, runs until SIGTERM or SIGINT. With check, backup or restore it does that and ends.
+// the service, runs until SIGTERM or SIGINT. With a command (check, backup, restore, user, client…)
+// it does that and ends.
 #include "config.h"
+#include "identity_commands.h"
 #include "io/file.h"
 #include "json/json.h"
 #include "log/log.h"
@@ -92,6 +94,20 @@ Result<void> BringBack(const std::string& config_path, const std::string& file, 
   return {};
 }
 
+Result<void> RunOnIdentity(const std::string& config_path, const IdentityCommand& command) {
+  TRY(const ResponseConfig config, ReadResponseConfig(config_path));
+  TRY(const auto snapshot, settings::LoadSnapshot(config.settings_file, "response"));
+  const SystemClock clock;
+  log::NullLogger logger;
+  TRY_VOID(io::MakeFolders(config.service.state_folder, 0750));
+  TRY(const auto audit, audit::OpenFileLog(config.service.state_folder + "/audit.jsonl", clock));
+  TRY(const auto identity,
+      response::api::OpenIdentity(config.service, *snapshot, clock, *audit, logger));
+  TRY(const json::value said, command(*identity));
+  std::cout << json::Serialize(said) << std::endl;
+  return {};
+}
+
 Result<void> Check(const std::string& config_path) {
   const auto problems = CheckResponseConfig(config_path);
   std::string text;
@@ -121,6 +137,8 @@ int main(int argc, char** argv) {
       "restore", "bring a backup back into an empty database; the server must not run");
   restore->add_option("FILE", file)->required();
   restore->add_flag("--force", force, "drop what the database holds first");
+  IdentityCommand on_identity;
+  AddIdentityCommands(app, on_identity);
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(0027);
@@ -128,6 +146,7 @@ int main(int argc, char** argv) {
     if (check_flag || check->parsed()) return Check(config);
     if (backup->parsed()) return SaveBackup(config, file);
     if (restore->parsed()) return BringBack(config, file, force);
+    if (on_identity) return RunOnIdentity(config, on_identity);
     return Serve(config);
   };
   if (auto done = run(); !done) {

@@ -98,6 +98,12 @@ class Response:
             document.check(method, target, status, value)
             VENDOR_SEEN.add((method, path))
 
+    def seen(self, method, target, status):
+        """A page: its body is for people, so only that the status is described is checked."""
+        path = DOCUMENT.path_of(target)
+        assert str(status) in DOCUMENT.raw["paths"][path][method.lower()]["responses"], (method, target, status)
+        SEEN.add((method, path, status))
+
     def sign_in(self, user=None, password=None):
         status, answer = self.call("POST", "/mailreeve/v1/sign-in",
                                    {"user": user or self.user, "password": password or self.password}, token=None)

@@ -14,6 +14,7 @@ from conftest import ROOT  # noqa: F401
 
 try:
     from lab.mailreeve import Response, program
+    from lab.util import wait_for
     program("mailreeve-response")
 except Exception as error:  # pylint: disable=broad-except
     pytest.skip(f"mailreeve-response is not built: {error}", allow_module_level=True)
@@ -68,3 +69,59 @@ def test_answers_over_tls_are_hardened(response):
     status, _ = response.api().call("GET", "/iroh/iroh-enrich/settings")
     assert status == 401
     assert response.api().get("/.well-known/oauth-authorization-server")["token_endpoint"].startswith("https://")
+
+
+def test_commands_make_people_clients_and_keys(response):
+    """Beside the running server, which sees them soon."""
+    def run(*arguments, **more):
+        done = response.run(*arguments, **more)
+        return json.loads(done.stdout) if done.returncode == 0 else done
+
+    made = run("user", "add", "ann", "--email", "ann@example.org", "--role", "analyst")
+    api = response.api()
+    status, answer = api.call("POST", "/mailreeve/v1/sign-in", {"user": "ann", "password": made["password"]})
+    assert status == 200 and answer["needs"] == ["new-password"]
+    assert [u["name"] for u in run("user", "list")] == ["admin", "ann"]
+    assert run("user", "add", "Ann", "--email", "b@example.org", check=False).returncode == 1
+    assert run("user", "add", "bob", "--email", "b@example.org", "--role", "root", check=False).returncode == 1
+    assert run("user", "disable", "admin", check=False).returncode == 1  # nobody would be left
+
+    ann = response.api(answer["access_token"])
+    assert run("user", "disable", "ann")["enabled"] is False
+    assert wait_for("the withdrawal", lambda: ann.call("GET", "/iroh/profile/whoami")[0] == 401, 60)
+    run("user", "enable", "ann")
+    new = run("user", "reset-password", "ann")["password"]
+    assert run("user", "totp-reset", "ann@example.org")["one_time_codes"] is False
+    assert api.call("POST", "/mailreeve/v1/sign-in", {"user": "ann", "password": made["password"]})[0] == 401
+    assert api.call("POST", "/mailreeve/v1/sign-in", {"user": "ann", "password": new})[0] == 200
+
+    def works(client, secret):
+        return api.call("POST", "/iroh/oauth2/token", {"grant_type": "client_credentials", "client_id": client["id"],
+                                                       "client_secret": secret})[0] == 200
+    client = run("client", "add", "ribbon", "--preset", "ribbon")
+    assert works(client, client["password"])
+    assert [c["id"] for c in run("client", "list")] == [client["id"]]
+    rotated = run("client", "rotate", client["id"])
+    assert works(client, client["password"]) and works(client, rotated["password"])
+    last = run("client", "rotate", client["id"], "--drop-old")
+    assert works(client, last["password"]) and not works(client, rotated["password"])
+    assert run("client", "add", "x", "--scope", "inspect", "--grant", "auth-code", "--redirect", "http://evil.example/",
+               check=False).returncode == 1
+
+    assert run("organisation", "add", "Second")["name"] == "Second"
+    assert {o["name"] for o in run("organisation", "list")} >= {"Second"}
+    assert run("user", "add", "zoe", "--email", "z@example.org", "--organisation", "Second")["organisation"] != \
+        made["organisation"]
+
+    admin = response.sign_in()
+    assert admin.call("GET", "/iroh/profile/whoami")[0] == 200
+    kids = {k["kid"] for k in api.get("/.well-known/jwks")["keys"]}
+    kid = run("keys", "rotate")["kid"]
+    assert wait_for("the new key", lambda: {k["kid"] for k in api.get("/.well-known/jwks")["keys"]} == kids | {kid}, 60)
+    assert admin.call("GET", "/iroh/profile/whoami")[0] == 200
+    kid = run("keys", "rotate", "--at-once")["kid"]
+    assert wait_for("only the new key", lambda: {k["kid"] for k in api.get("/.well-known/jwks")["keys"]} == {kid}, 60)
+    assert admin.call("GET", "/iroh/profile/whoami")[0] == 401
+    text = (response.state / "audit.jsonl").read_text()
+    for secret in (made["password"], new, client["password"], last["password"]):
+        assert secret not in text

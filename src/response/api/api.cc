@@ -18,6 +18,9 @@ Api::Api(identity::Identity& identity, enrich::Enricher& enricher, const Clock& 
       options_(std::move(options)) {
   router_.set_fallback([this](http::Request request) { return Fallback(std::move(request)); });
   AddIdentityRoutes();
+  oauth_routes_.AddTo(*this);
+  client_routes_.AddTo(*this);
+  people_routes_.AddTo(*this);
   AddEnrichRoutes();
   AddConsoleRoutes();
 }

@@ -4,6 +4,9 @@
 #include "http/router.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
+#include "response/api/client_routes.h"
+#include "response/api/oauth_routes.h"
+#include "response/api/people_routes.h"
 #include "response/api/route_table.h"
 #include "response/enrich/enricher.h"
 #include "response/identity/identity.h"
@@ -36,6 +39,7 @@ struct Options {
   metrics::Registry* metrics = nullptr;
   audit::Witness* witness = nullptr;
   bool log_requests = false;  // a line for each
+  oauth::Options oauth;
 };
 
 class Api {
@@ -95,18 +99,11 @@ class Api {
 
   // identity_routes.cc
   void AddIdentityRoutes();
-  io::Task<http::Response> AuthorizationServer(http::Request request);
-  io::Task<http::Response> OpenidConfiguration(http::Request request);
   io::Task<http::Response> Jwks(http::Request request);
   io::Task<http::Response> Clouds(http::Request request);
-  io::Task<http::Response> Token(http::Request request);
   io::Task<http::Response> SignIn(http::Request request);
   io::Task<http::Response> RefreshSignIn(http::Request request);
   io::Task<http::Response> SignOut(http::Request request);
-  io::Task<http::Response> WhoAmI(http::Request request, identity::Caller caller);
-  io::Task<http::Response> MakeClient(http::Request request, identity::Caller caller);
-  io::Task<http::Response> ListClients(http::Request request, identity::Caller caller);
-  io::Task<http::Response> DeleteClient(http::Request request, identity::Caller caller);
 
   // enrich_routes.cc
   void AddEnrichRoutes();
@@ -137,6 +134,9 @@ class Api {
   const Clock& clock_;
   log::Logger& logger_;
   const Options options_;
+  OAuthRoutes oauth_routes_{identity_, options_.oauth, options_.public_url};
+  ClientRoutes client_routes_{identity_};
+  PeopleRoutes people_routes_{identity_};
   http::Router router_;
   std::deque<Guarded> guarded_;
   http::Handler files_;

@@ -85,6 +85,19 @@ struct Service::Parts {
 Service::Service(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Service::~Service() = default;
 
+Result<std::unique_ptr<identity::Identity>> OpenIdentity(const ServiceOptions& options,
+                                                         const settings::Snapshot& snapshot,
+                                                         const Clock& clock, audit::Log& audit,
+                                                         log::Logger& logger) {
+  identity::Options identity_options = identity::FromSettings(snapshot);
+  const storage::Place place{options.state_folder, options.storage_url,
+                             options.storage_password_file};
+  TRY(identity_options.database, storage::DatabaseOptions(place, snapshot));
+  if (place.url.empty()) TRY_VOID(storage::AdoptOlderFiles(options.state_folder));
+  identity_options.key_path = options.state_folder + "/token-key.pem";
+  return identity::Identity::Open(std::move(identity_options), clock, audit, logger);
+}
+
 Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
                                                 std::shared_ptr<const settings::Snapshot> snapshot,
                                                 const Clock& clock, log::Logger& logger,
@@ -97,13 +110,10 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   parts.audit = std::make_unique<audit::Witness>(*parts.audit_file);
   parts.stop_grace = std::chrono::seconds(snapshot->Integer("operations.stop_grace"));
 
-  identity::Options identity_options = identity::FromSettings(*snapshot);
+  const identity::Options identity_options = identity::FromSettings(*snapshot);
   const storage::Place place{folder, options.storage_url, options.storage_password_file};
   TRY(const sql::OpenOptions database_options, storage::DatabaseOptions(place, *snapshot));
-  if (place.url.empty()) TRY_VOID(storage::AdoptOlderFiles(folder));
-  identity_options.database = database_options;
-  identity_options.key_path = folder + "/token-key.pem";
-  TRY(parts.identity, identity::Identity::Open(identity_options, clock, *parts.audit, logger));
+  TRY(parts.identity, OpenIdentity(options, *snapshot, clock, *parts.audit, logger));
   parts.scope.Spawn("identity maintenance",
                     MaintainIdentity(*parts.identity, logger, identity_options.reload_interval));
   TRY(parts.first_password,
@@ -154,6 +164,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   api_options.metrics = &parts.metrics;
   api_options.witness = parts.audit.get();
   api_options.log_requests = snapshot->Bool("operations.log_requests");
+  api_options.oauth = oauth::FromSettings(*snapshot);
   parts.api = std::make_unique<Api>(*parts.identity, *parts.enricher, clock, logger,
                                     std::move(api_options));
   parts.integration_routes = std::make_unique<IntegrationRoutes>(

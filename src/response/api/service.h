@@ -6,6 +6,7 @@
 #include "io/asio.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
+#include "response/identity/identity.h"
 #include "settings/settings.h"
 
 #include <memory>
@@ -47,6 +48,12 @@ struct ServiceOptions {
   std::string first_user_email = "admin@localhost";
   http::ServerLimits limits;
 };
+
+// The identity of this state alone, for commands beside the server. Blocking.
+Result<std::unique_ptr<identity::Identity>> OpenIdentity(const ServiceOptions& options,
+                                                         const settings::Snapshot& snapshot,
+                                                         const Clock& clock, audit::Log& audit,
+                                                         log::Logger& logger);
 
 class Service {
  public:

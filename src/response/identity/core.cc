@@ -3,11 +3,10 @@
 #include "base/bytes.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace mailreeve::response::identity {
-namespace {
 
-// An asker owns at least a /64 of IPv6, so that is what counts as one address.
 std::string AddressKey(const std::string& address) {
   if (address.find(':') == std::string::npos || address.find('.') != std::string::npos)
     return address;
@@ -19,43 +18,51 @@ std::string AddressKey(const std::string& address) {
   return HexEncode(std::string_view(reinterpret_cast<const char*>(bytes.data()), 8)) + "/64";
 }
 
-}  // namespace
-
 TryLimits::TryLimits(const Options& options, const Clock& clock)
     : per_user_and_address_(options.per_user_and_address, clock),
       per_user_(options.per_user, clock),
       per_address_(options.per_address, clock) {}
 
-bool TryLimits::Take(const std::string& user, const std::string& address) {
+bool TryLimits::Take(const std::string& user, const std::string& address, bool is_known) {
   const std::string from = AddressKey(address);
   if (!per_address_.Take(from)) return false;
-  if (!per_user_.Take(user)) {
+  if (!is_known && !per_user_.Take(user)) {
     per_address_.GiveBack(from);
     return false;
   }
   if (!per_user_and_address_.Take(user + "\n" + from)) {
     per_address_.GiveBack(from);
-    per_user_.GiveBack(user);
+    if (!is_known) per_user_.GiveBack(user);
     return false;
   }
   return true;
 }
 
-void TryLimits::GiveBack(const std::string& user, const std::string& address) {
+void TryLimits::GiveBack(const std::string& user, const std::string& address, bool is_known) {
   const std::string from = AddressKey(address);
   per_address_.GiveBack(from);
-  per_user_.GiveBack(user);
+  if (!is_known) per_user_.GiveBack(user);
   per_user_and_address_.GiveBack(user + "\n" + from);
 }
 
+bool TryLimits::TakeAddress(const std::string& address) {
+  return per_address_.Take(AddressKey(address));
+}
+
+void TryLimits::GiveBackAddress(const std::string& address) {
+  per_address_.GiveBack(AddressKey(address));
+}
+
 Core::Core(Options options_in, const Clock& clock_in, audit::Log& audit, log::Logger& logger_in,
-           sql::Database database_in, std::shared_ptr<KeyRing> keys_in, std::string dummy_hash_in)
+           sql::Database database_in, std::shared_ptr<KeyRing> keys_in,
+           crypto::SealingKeys sealing_in, std::string dummy_hash_in)
     : options(std::move(options_in)),
       clock(clock_in),
       audit_log(audit),
       logger(logger_in),
       database(std::move(database_in)),
       keys(std::move(keys_in)),
+      sealing(std::move(sealing_in)),
       issuer(keys, options.token, clock),
       dummy_hash(std::move(dummy_hash_in)),
       tries(options, clock),
@@ -138,6 +145,18 @@ Organisation Core::FindOrganisation(const std::string& id) const {
 Organisation Core::FirstOrganisation() const {
   const std::lock_guard lock(mutex_);
   return first_organisation_;
+}
+
+std::vector<Organisation> Core::Organisations() const {
+  std::vector<Organisation> out;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, organisation] : organisations_) out.push_back(organisation);
+  }
+  std::sort(out.begin(), out.end(), [](const Organisation& a, const Organisation& b) {
+    return std::tie(a.name, a.id) < std::tie(b.name, b.id);
+  });
+  return out;
 }
 
 audit::Entry Core::EntryOf(const Origin& origin, std::string action, std::string result,

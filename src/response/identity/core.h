@@ -1,6 +1,7 @@
 #pragma once
 
 #include "audit/audit.h"
+#include "crypto/seal.h"
 #include "io/pool.h"
 #include "log/log.h"
 #include "response/identity/keys.h"
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 // What the parts of identity share: database, keys, audit log, limits, and which tokens are
 // withdrawn.
@@ -20,13 +22,21 @@
 // logger.
 namespace mailreeve::response::identity {
 
+// What counts as one address: of IPv6 a /64, since an asker owns at least that.
+std::string AddressKey(const std::string& address);
+
 // Tries to guess a secret, counted per user and address, per user, and per address. Executor only.
 class TryLimits {
  public:
   TryLimits(const Options& options, const Clock& clock);
   // False: no try is left, nothing was taken. A try that turned out right is given back.
-  bool Take(const std::string& user, const std::string& address);
-  void GiveBack(const std::string& user, const std::string& address);
+  // From an address that is known the user's failures elsewhere do not count, or anybody could
+  // keep him out.
+  bool Take(const std::string& user, const std::string& address, bool is_known = false);
+  void GiveBack(const std::string& user, const std::string& address, bool is_known = false);
+  // By address alone: for what no one person or client is asked for.
+  bool TakeAddress(const std::string& address);
+  void GiveBackAddress(const std::string& address);
   int64_t retry_after_seconds() const { return per_user_and_address_.retry_after_seconds(); }
 
  private:
@@ -36,7 +46,8 @@ class TryLimits {
 class Core {
  public:
   Core(Options options, const Clock& clock, audit::Log& audit, log::Logger& logger,
-       sql::Database database, std::shared_ptr<KeyRing> keys, std::string dummy_hash);
+       sql::Database database, std::shared_ptr<KeyRing> keys, crypto::SealingKeys sealing,
+       std::string dummy_hash);
 
   // ---- database thread
 
@@ -58,11 +69,17 @@ class Core {
   // Empty id when there is none.
   Organisation FindOrganisation(const std::string& id) const;
   Organisation FirstOrganisation() const;
+  std::vector<Organisation> Organisations() const;  // by name
   audit::Entry EntryOf(const Origin& origin, std::string action, std::string result,
                        std::string message) const;
   // The same with the caller as actor.
   audit::Entry EntryOf(const Caller& caller, const Origin& origin, std::string action,
                        std::string message) const;
+
+  // Who acts when a command at the server's own terminal does.
+  static audit::Entry::Actor LocalActor() {
+    return {"system", "mailreeve-response", "mailreeve-response"};
+  }
 
   const Options options;
   const Clock& clock;
@@ -70,6 +87,7 @@ class Core {
   log::Logger& logger;
   sql::Database database;  // database thread
   const std::shared_ptr<KeyRing> keys;
+  const crypto::SealingKeys sealing;  // of the secrets of one-time codes
   const TokenIssuer issuer;
   const std::string dummy_hash;  // what the password of an unknown user is compared with
   TryLimits tries;               // executor

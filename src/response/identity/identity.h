@@ -4,6 +4,7 @@
 #include "response/identity/clients.h"
 #include "response/identity/core.h"
 #include "response/identity/model.h"
+#include "response/identity/second_factor.h"
 #include "response/identity/sessions.h"
 
 #include <memory>
@@ -41,8 +42,17 @@ class Identity {
   // kConflict: name or e-mail address is taken.
   Result<Secret> CreateUser(const std::string& login_name, const std::string& email, Role role,
                             Secret password);
+  // Another organisation, without people. Blocking; kConflict: there is one of that name.
+  Result<Organisation> MakeOrganisation(const std::string& name);
 
   io::Task<Result<Profile>> GetProfile(Caller caller);
+  io::Task<Result<void>> RenameOrganisation(Caller caller, std::string name, Origin origin);
+  // One-time codes of the caller, see SecondFactor; the last is for who may change the other user.
+  io::Task<Result<SecondFactor::Enrolment>> BeginCodes(Caller caller);
+  io::Task<Result<std::vector<Secret>>> ConfirmCodes(Caller caller, std::string code,
+                                                     Origin origin);
+  io::Task<Result<void>> RemoveCodes(Caller caller, Origin origin);
+  io::Task<Result<void>> ResetCodesFor(Caller caller, std::string user_id, Origin origin);
 
   // The token's caller, or kUnauthenticated with a word of threat-response-api.md 0.4 as message.
   Result<Caller> Authenticate(std::string_view access_token) const;
@@ -67,17 +77,20 @@ class Identity {
 
   Core& core() { return core_; }
   Accounts& accounts() { return accounts_; }
+  SecondFactor& second_factor() { return second_factor_; }
   Sessions& sessions() { return sessions_; }
   Clients& clients() { return clients_; }
 
  private:
   Identity(Options options, const Clock& clock, audit::Log& audit, log::Logger& logger,
-           sql::Database database, std::shared_ptr<KeyRing> keys, std::string dummy_hash);
+           sql::Database database, std::shared_ptr<KeyRing> keys, crypto::SealingKeys sealing,
+           std::string dummy_hash);
   Result<void> Start();
 
   Core core_;
   Accounts accounts_{core_};
-  Sessions sessions_{core_, accounts_};
+  SecondFactor second_factor_{core_};
+  Sessions sessions_{core_, accounts_, second_factor_};
   Clients clients_{core_, accounts_};
 };
 

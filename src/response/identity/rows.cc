@@ -22,6 +22,8 @@ Account ReadAccount(const sql::Statement& row) {
   account.created = FromEpochMicros(row.Integer(7));
   account.updated = FromEpochMicros(row.Integer(8));
   if (!row.IsNull(9)) account.last_logged = FromEpochMicros(row.Integer(9));
+  account.must_change_password = row.Integer(10) != 0;
+  account.has_one_time_codes = row.Integer(11) != 0;
   return account;
 }
 

@@ -17,7 +17,8 @@ std::string LoginKey(std::string_view login);
 // Of table account, joined as "a"; what ReadAccount reads, in this order.
 inline constexpr std::string_view kAccountColumns =
     "a.id, a.org_id, a.name, a.nick, a.email, a.role, a.enabled, a.created_at, a.updated_at, "
-    "a.last_logged_at";
+    "a.last_logged_at, a.must_change_password, a.totp_confirmed";
+inline constexpr int kAccountColumnCount = 12;  // what stands behind them begins here
 Account ReadAccount(const sql::Statement& row);
 
 }  // namespace mailreeve::response::identity
