@@ -377,10 +377,11 @@ Result<MadeClient> Clients::Replace(const Caller& caller, const std::string& cli
   if (!keep_old) made.client.previous_until.reset();
   entry.details = {{"old_secret_serves_on", keep_old}};
   TRY_VOID(core_.database.Transaction([&]() -> Result<void> {
-    TRY(auto update, core_.database.Prepare(
-                         "UPDATE api_client SET previous_hash = CASE WHEN ?3 = 0 THEN '' ELSE "
-                         "secret_hash END, previous_until = ?3, secret_hash = ?2, updated_at = ?4 "
-                         "WHERE id = ?1"));
+    TRY(auto update,
+        core_.database.Prepare(
+            "UPDATE api_client SET previous_hash = CASE WHEN CAST(?3 AS BIGINT) = 0 THEN "
+            "'' ELSE secret_hash END, previous_until = ?3, secret_hash = ?2, updated_at = ?4 "
+            "WHERE id = ?1"));
     TRY_VOID(update.Bind(1, client_id)
                  .Bind(2, HashOfSecret(made.password.Reveal()))
                  .Bind(3, keep_old ? ToEpochMicros(now + core_.options.secret_grace) : int64_t{0})

@@ -175,12 +175,14 @@ TEST_F(PeopleTest, ASecretThatIsReplacedServesForAWhile) {
     return RunTask(identity->clients().Token(made->client.id, secret, "", origin)).has_value();
   };
   const auto next = RunTask(identity->clients().Rotate(admin, made->client.id, true, origin));
+  ASSERT_TRUE(next) << next.error().ToString();
   EXPECT_TRUE(works(made->password));
   EXPECT_TRUE(works(next->password));
   clock.Advance(options.secret_grace);
   EXPECT_FALSE(works(made->password));
   EXPECT_TRUE(works(next->password));
   const auto last = RunTask(identity->clients().Rotate(admin, made->client.id, false, origin));
+  ASSERT_TRUE(last) << last.error().ToString();
   EXPECT_FALSE(works(next->password));
   EXPECT_TRUE(works(last->password));
   ASSERT_TRUE(RunTask(identity->clients().Change(
