@@ -17,7 +17,7 @@ size_t Depth(const Node& node) {
   return deepest + 1;
 }
 
-void Try(const Result<Node>& node, const json::value& document) {
+void Try(const Result<Node>& node, const json::object& document) {
   if (!node) {
     CHECK(!node.error().message.empty());
     return;
@@ -41,10 +41,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t end = text.find('\0');
   json::value document = fixed;
   if (end != std::string_view::npos) {
-    if (auto parsed = json::Parse(text.substr(end + 1))) document = *std::move(parsed);
+    if (auto parsed = json::Parse(text.substr(end + 1)); parsed && parsed->is_object())
+      document = *std::move(parsed);
     text = text.substr(0, end);
   }
-  Try(ParseQuery(text, {}, Time(std::chrono::seconds(1772000000))), document);
-  Try(ParseSimpleQuery(text, {}), document);
+  Try(ParseQuery(text, {}, Time(std::chrono::seconds(1772000000))), document.get_object());
+  Try(ParseSimpleQuery(text, {}), document.get_object());
   return 0;
 }

@@ -251,22 +251,40 @@ class Leaf {
   std::optional<double> number_;
 };
 
-bool Exists(const json::value& document, std::string_view path) {
-  if (document.is_null()) return false;
-  if (const json::array* list = document.if_array()) {
-    return std::any_of(list->begin(), list->end(),
-                       [&](const json::value& item) { return Exists(item, path); });
-  }
-  if (path.empty()) return true;
-  const json::object* object = document.if_object();
-  if (object == nullptr) return false;
+bool Exists(const json::value& value, std::string_view path);
+
+bool ExistsIn(const json::object& object, std::string_view path) {
   const size_t dot = path.find('.');
-  const json::value* next = object->if_contains(path.substr(0, dot));
+  const json::value* next = object.if_contains(path.substr(0, dot));
   return next != nullptr &&
          Exists(*next, dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1));
 }
 
-bool LeafMatches(const Node& node, const json::value& document,
+bool Exists(const json::value& value, std::string_view path) {
+  if (value.is_null()) return false;
+  if (const json::array* list = value.if_array()) {
+    return std::any_of(list->begin(), list->end(),
+                       [&](const json::value& item) { return Exists(item, path); });
+  }
+  if (path.empty()) return true;
+  const json::object* object = value.if_object();
+  return object != nullptr && ExistsIn(*object, path);
+}
+
+bool EachIn(const json::value& value, std::string_view path,
+            const std::function<bool(const json::value&)>& visit) {
+  if (const json::array* list = value.if_array()) {
+    for (const json::value& item : *list) {
+      if (!EachIn(item, path, visit)) return false;
+    }
+    return true;
+  }
+  if (path.empty()) return value.is_null() || value.is_object() || visit(value);
+  const json::object* object = value.if_object();
+  return object == nullptr || ForEachValue(*object, path, visit);
+}
+
+bool LeafMatches(const Node& node, const json::object& document,
                  const std::vector<std::string>& searched) {
   bool found = false;
   const auto look = [&](std::string_view field, bool any_field) {
@@ -289,25 +307,13 @@ bool LeafMatches(const Node& node, const json::value& document,
 
 }  // namespace
 
-bool ForEachValue(const json::value& document, std::string_view path,
+bool ForEachValue(const json::object& document, std::string_view path,
                   const std::function<bool(const json::value&)>& visit) {
-  if (const json::array* list = document.if_array()) {
-    for (const json::value& item : *list) {
-      if (!ForEachValue(item, path, visit)) return false;
-    }
-    return true;
-  }
-  if (path.empty()) {
-    if (document.is_null() || document.is_object()) return true;
-    return visit(document);
-  }
-  const json::object* object = document.if_object();
-  if (object == nullptr) return true;
   const size_t dot = path.find('.');
-  const json::value* next = object->if_contains(path.substr(0, dot));
+  const json::value* next = document.if_contains(path.substr(0, dot));
   if (next == nullptr) return true;
-  return ForEachValue(
-      *next, dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1), visit);
+  return EachIn(*next, dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1),
+                visit);
 }
 
 std::string FoldCase(std::string_view text) {
@@ -385,7 +391,7 @@ bool IsTextField(std::string_view field) {
          last == "tips";
 }
 
-bool Matches(const Node& node, const json::value& document,
+bool Matches(const Node& node, const json::object& document,
              const std::vector<std::string>& searched) {
   switch (node.kind) {
     case Kind::kAll:
@@ -399,7 +405,7 @@ bool Matches(const Node& node, const json::value& document,
     case Kind::kNot:
       return !Matches(node.children.front(), document, searched);
     case Kind::kExists:
-      return Exists(document, node.field);
+      return ExistsIn(document, node.field);
     case Kind::kTerm:
     case Kind::kPhrase:
     case Kind::kWildcard:

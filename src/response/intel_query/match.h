@@ -13,7 +13,7 @@ namespace mailreeve::response::intel_query {
 
 // Calls `visit` with every scalar at the dotted path; lists are gone through at each step. Ends
 // early when it answers false.
-bool ForEachValue(const json::value& document, std::string_view path,
+bool ForEachValue(const json::object& document, std::string_view path,
                   const std::function<bool(const json::value&)>& visit);
 
 // Lower-case words of a text: runs of letters and digits; each CJK character is a word. Words are
@@ -31,7 +31,7 @@ bool IsIdField(std::string_view field);
 bool IsTextField(std::string_view field);
 
 // `searched` are the fields for terms that name none.
-bool Matches(const Node& node, const json::value& document,
+bool Matches(const Node& node, const json::object& document,
              const std::vector<std::string>& searched);
 
 }  // namespace mailreeve::response::intel_query

@@ -96,7 +96,7 @@ class Match : public testing::Test {
   bool Fits(std::string_view query) {
     auto node = ParseQuery(query, {});
     EXPECT_TRUE(node.has_value()) << query << ": " << node.error().message;
-    return node && Matches(*node, document, {"title", "source", "observables.value"});
+    return node && Matches(*node, document.get_object(), {"title", "source", "observables.value"});
   }
   json::value document = json::Parse(R"({
     "id": "sighting-5b0c2f0e-7c1f-4a7e-9a52-5d2f5d0f9b11", "title": "Phish Kit from 钓鱼邮件 wave",
