@@ -68,6 +68,8 @@ void Read(settings::Bootstrap& file, ResponseConfig& out, Problems& problems) {
   problems.Take(service.certificate_file, file.Path("response.certificate_file", ""));
   problems.Take(service.key_file, file.Path("response.key_file", ""));
   problems.Take(service.console_folder, file.Path("response.console_folder", ""));
+  problems.Take(service.global_intel_url, file.Text("response.global_intel_url", ""));
+  problems.Take(service.feeds_file, file.Path("response.feeds_file", ""));
   problems.Take(service.storage_url, file.Text("storage.url", ""));
   problems.Take(service.storage_password_file, file.Path("storage.password_file", ""));
   problems.Check(file.RefuseUnread());

@@ -51,7 +51,7 @@ class Document:
     def response_schema(self, method, path, status):
         """The schema, or None when the answer has no body; KeyError when the status is not described."""
         responses = self.doc["paths"][path][method.lower()]["responses"]
-        response = responses[str(status)]
+        response = responses[str(status)] if str(status) in responses or status >= 500 else responses["default"]
         if "$ref" in response:
             response = self._resolve(response["$ref"])
         if "content" in response:

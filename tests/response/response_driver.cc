@@ -141,6 +141,20 @@ Result<void> Run(const std::string& folder, const std::string& console) {
   exchange::AddRegistrationRoute(registration, exchange);
   for (const http::Route& route : registration.routes())
     api.AddPublic(route.method, route.pattern, route.handler);
+  intel::StoreOptions store_options;
+  store_options.database.path = folder + "/intel.db";
+  TRY(const auto private_intel, intel::Store::Open(store_options));
+  store_options.database.path = folder + "/global-intel.db";
+  store_options.prefix = "global_intel_";
+  store_options.visibility = intel::Visibility::kEveryone;
+  TRY(const auto global_intel, intel::Store::Open(store_options));
+  intel_api::Options intel_options;
+  intel_options.public_url = "http://response.example";
+  intel_options.feed_keys =
+      std::make_shared<const crypto::SealingKeys>(crypto::SealingKeys::Make());
+  intel_options.global_url = "http://intel.response.example";
+  intel_api::IntelApi intel_api(*private_intel, global_intel.get(), clock, *logger, intel_options);
+  api.AddIntel(intel_api);
   api.set_files(http::ServeFolder(console));
 
   TRY(const auto server,

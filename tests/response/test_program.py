@@ -125,3 +125,19 @@ def test_commands_make_people_clients_and_keys(response):
     text = (response.state / "audit.jsonl").read_text()
     for secret in (made["password"], new, client["password"], last["password"]):
         assert secret not in text
+
+
+def test_stored_judgements_answer_enrichment_and_survive(response):
+    api = response.sign_in()
+    status, made = api.call("POST", "/ctia/judgement", {
+        "observable": {"type": "domain", "value": "bad.example"}, "disposition": 2, "priority": 90,
+        "confidence": "High", "severity": "High", "source": "test"})
+    assert status == 201, made
+    response.kill()
+    response.start()
+    answer = api.post("/iroh/iroh-enrich/deliberate/observables", [{"type": "domain", "value": "BAD.example"}])
+    part = [p for p in answer["data"] if p["module"] == "Private intelligence"][0]
+    assert part["module_type_id"] == "2c8b4134-c521-5be5-aaf8-af06e5e27cbb"
+    verdict = part["data"]["verdicts"]["docs"][0]
+    assert verdict["disposition_name"] == "Malicious" and verdict["judgement_id"] == made["id"]
+    assert stat.S_IMODE(os.stat(response.state / "intel-keys.json").st_mode) == 0o600

@@ -162,7 +162,8 @@ def test_configuration_token_by_our_public_keys(program):
                                             "settings": {"custom_key": "mine"}})
         answer = api.post("/iroh/iroh-enrich/observe/observables", IP)
         assert answer["errors"] == []
-        assert answer["data"][0]["data"]["sightings"]["docs"][0]["title"] == "mine"
+        part = [p for p in answer["data"] if p["module"] == "signed"][0]
+        assert part["data"]["sightings"]["docs"][0]["title"] == "mine"
 
 
 TEMPLATE = os.environ.get("MAILREEVE_TR_RELAY")

@@ -21,6 +21,7 @@ CREATE TABLE intel_document (
 CREATE INDEX intel_document_by_time ON intel_document (kind, org, stamp, created, id);
 CREATE INDEX intel_document_by_creation ON intel_document (kind, created);
 CREATE INDEX intel_document_by_feed ON intel_document (feed, generation) WHERE feed <> '';
+CREATE INDEX intel_document_by_expiry ON intel_document (expires) WHERE feed <> '';
 
 -- Values of fields, and words (src/response/intel/fields.h tells the numbers).
 CREATE TABLE intel_term (
@@ -55,7 +56,27 @@ CREATE TABLE intel_relation (
   target TEXT NOT NULL
 );
 CREATE INDEX intel_relation_by_source ON intel_relation (source, type, target);
-CREATE INDEX intel_relation_by_target ON intel_relation (target, type, source);
+CREATE INDEX intel_relation_by_target ON intel_relation (target, source, type);
+
+-- What a person has chosen: the case at hand.
+CREATE TABLE intel_mark (
+  login TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (login, name)
+);
+
+-- Answers as they were at one moment, for an investigation; never changed.
+CREATE TABLE intel_snapshot (
+  id TEXT NOT NULL PRIMARY KEY,
+  investigation TEXT NOT NULL,
+  org TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  title TEXT NOT NULL,
+  body TEXT NOT NULL
+);
+CREATE INDEX intel_snapshot_by_investigation ON intel_snapshot (investigation, created);
 
 -- The next number of a document.
 CREATE TABLE intel_counter (

@@ -100,6 +100,7 @@ io::Task<http::Response> Api::Guard(const Guarded* guarded, http::Request reques
 
 io::Task<http::Response> Api::Authorise(const Guarded* guarded, http::Request request) {
   if (guarded->rule->is_public) co_return co_await guarded->public_handler(std::move(request));
+  if (guarded->rule->intel != nullptr) co_return co_await GuardIntel(guarded, std::move(request));
   const std::string_view header = request.headers.Get("Authorization");
   if (header.size() <= 7 || !AsciiEqualFold(header.substr(0, 7), "Bearer "))
     co_return NoToken(request);
@@ -142,6 +143,54 @@ io::Task<http::Response> Api::Handle(const Guarded* guarded, http::Request reque
                         "A request that may change something was answered.", std::move(details));
   if (!noted) co_return Failed(noted.error(), origin);
   co_return response;
+}
+
+void Api::AddIntel(intel_api::IntelApi& intel) {
+  intel_ = &intel;
+  intel.set_enricher([this](json::array asked, identity::Caller caller, std::string request_id) {
+    return AnswersOf(std::move(asked), std::move(caller), std::move(request_id));
+  });
+  for (intel_api::IntelApi::Route& route : intel.Routes()) {
+    if (route.rule->is_public) {
+      AddPublic(route.rule->method, route.rule->pattern,
+                [handler = std::move(route.handler)](http::Request request) {
+                  return handler(std::move(request), identity::Caller());
+                });
+    } else {
+      Add(route.rule->method, route.rule->pattern, std::move(route.handler));
+    }
+  }
+}
+
+io::Task<Result<json::object>> Api::AnswersOf(json::array asked, identity::Caller caller,
+                                              std::string request_id) {
+  CO_TRY(const std::vector<observable::Observable> observables,
+         enrich::ReadObservables(asked, enricher_.options()));
+  http::Request request;
+  request.request_id = std::move(request_id);
+  const relay::Caller who = ToRelayCaller(caller, request);
+  json::object out;
+  CO_TRY(out["deliberate"],
+         co_await enricher_.Enrich(enrich::Verb::kDeliberate, observables, {}, who));
+  CO_TRY(out["observe"], co_await enricher_.Enrich(enrich::Verb::kObserve, observables, {}, who));
+  co_return out;
+}
+
+// /ctia takes its token from a query parameter, too, and has words of its own for who may not.
+io::Task<http::Response> Api::GuardIntel(const Guarded* guarded, http::Request request) {
+  std::string token(request.headers.Get("Authorization"));
+  if (token.empty()) token = request.Query("Authorization").value_or("");
+  if (token.size() <= 7 || !AsciiEqualFold(std::string_view(token).substr(0, 7), "Bearer "))
+    co_return intel_api::NotAuthenticated();
+  Result<identity::Caller> caller = identity_.Authenticate(TrimSpace(token).substr(7));
+  if (!caller) co_return BadToken(caller.error(), request);
+  const intel_api::Rule& rule = *guarded->rule->intel;
+  const bool global_host = intel_ != nullptr && intel_->IsGlobalHost(request);
+  if (!intel_api::AccessFor(rule, caller->scopes, global_host).granted)
+    co_return intel_api::MissingCapability(rule, *caller);
+  if (!caller->scopes.GrantsAll(guarded->scopes))
+    co_return MissingScopes(guarded->scopes, *caller, request);
+  co_return co_await Handle(guarded, std::move(request), *std::move(caller));
 }
 
 io::Task<http::Response> Api::Fallback(http::Request request) {

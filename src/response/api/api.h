@@ -10,6 +10,7 @@
 #include "response/api/route_table.h"
 #include "response/enrich/enricher.h"
 #include "response/identity/identity.h"
+#include "response/intel_api/intel_api.h"
 
 #include <deque>
 #include <functional>
@@ -54,6 +55,8 @@ class Api {
   // contrary to the call.
   void Add(std::string_view method, std::string_view pattern, Handler handler);
   void AddPublic(std::string_view method, std::string_view pattern, http::Handler handler);
+  // The routes of /ctia. `intel` outlives the Api.
+  void AddIntel(intel_api::IntelApi& intel);
   // Answers what no route fits and no name of an API begins: the console's files.
   void set_files(http::Handler files);
 
@@ -91,6 +94,10 @@ class Api {
   // The handler; a change that left no audit entry of its own gets one.
   io::Task<http::Response> Handle(const Guarded* guarded, http::Request request,
                                   identity::Caller caller);
+  // What every module says now of observables: {"deliberate","observe"}.
+  io::Task<Result<json::object>> AnswersOf(json::array observables, identity::Caller caller,
+                                           std::string request_id);
+  io::Task<http::Response> GuardIntel(const Guarded* guarded, http::Request request);
   io::Task<http::Response> Fallback(http::Request request);
   using Member = io::Task<http::Response> (Api::*)(http::Request, identity::Caller);
   using PublicMember = io::Task<http::Response> (Api::*)(http::Request);
@@ -139,6 +146,7 @@ class Api {
   PeopleRoutes people_routes_{identity_};
   http::Router router_;
   std::deque<Guarded> guarded_;
+  intel_api::IntelApi* intel_ = nullptr;
   http::Handler files_;
   enrich::SightingReader* sightings_ = nullptr;
 };

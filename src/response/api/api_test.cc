@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "response/api/integration_routes.h"
 #include "response/api/module_system.h"
+#include "response/identity/capabilities.h"
 #include "response/identity/test_identity.h"
 #include "response/modules/fake_modules.h"
 
@@ -228,7 +229,7 @@ TEST_F(ApiTest, EveryRouteTakesExactlyTheScopesOfItsRule) {
     scopes.insert(word);
   size_t allowed = 0, refused = 0;
   for (const RouteRule& rule : RouteTable()) {
-    if (rule.is_public) continue;
+    if (rule.is_public || rule.intel != nullptr) continue;
     const std::string method(rule.method), target = TargetOf(rule.pattern);
     http::Request bare = Make(method, target);
     const http::Response none = Send(bare);
@@ -259,6 +260,53 @@ TEST_F(ApiTest, EveryRouteTakesExactlyTheScopesOfItsRule) {
   }
   EXPECT_GT(allowed, 100u);
   EXPECT_GT(refused, 1000u);
+}
+
+TEST_F(ApiTest, EveryRouteOfTheIntelligenceStoreTakesExactlyItsCapabilities) {
+  const char* scopes[] = {"",
+                          "private-intel",
+                          "private-intel:read",
+                          "private-intel:write",
+                          "casebook",
+                          "casebook:read",
+                          "asset:write",
+                          "private-intel/judgement",
+                          "private-intel/sighting:read",
+                          "private-intel/import-bundle:write",
+                          "inspect:read",
+                          "global-intel:read",
+                          "global-intel",
+                          "private-intel:read global-intel:read"};
+  size_t allowed = 0, refused = 0;
+  for (const RouteRule& rule : RouteTable()) {
+    if (rule.is_public || rule.intel == nullptr) continue;
+    const std::string method(rule.method), target = TargetOf(rule.pattern);
+    const http::Response bare = Send(Make(method, target));
+    EXPECT_EQ(bare.status, 401) << target;
+    EXPECT_NE(bare.body.find("not_authenticated"), std::string::npos) << bare.body;
+    for (const char* held : scopes) {
+      const http::Response response = Ask(method, target, "", held);
+      const ScopeSet set = ScopeSet::Parse(held).value();
+      bool on_private = true, on_global = true;
+      for (const std::string& capability : rule.intel->capabilities) {
+        on_private = on_private && identity::HasCapability(set, capability);
+        on_global = on_global && identity::HasCapability(set, capability, identity::kGlobalIntel) &&
+                    (capability.starts_with("read-") || capability.starts_with("search-") ||
+                     capability.starts_with("list-"));
+      }
+      const bool beside = set.GrantsAll(ScopeSet::Parse(rule.intel->scopes).value());
+      ASSERT_EQ(response.status != 403, (on_private || on_global) && beside)
+          << method << " " << target << " with " << held << ": " << response.body;
+      ++(response.status != 403 ? allowed : refused);
+    }
+  }
+  EXPECT_GT(allowed, 500u);
+  EXPECT_GT(refused, 1000u);
+  EXPECT_EQ(
+      Ask("PUT", "/ctia/judgement/x", "{}", "private-intel")
+          .body.find(
+              R"({"message":"Missing capability","error":"missing_capability","capabilities":["create-judgement","developer"],"owner":)"),
+      0u);
 }
 
 TEST_F(ApiTest, ErrorEnvelopesAreThoseOfTheProtocol) {

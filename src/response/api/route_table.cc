@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <array>
+#include <vector>
 
 namespace mailreeve::response::api {
 namespace {
@@ -150,17 +151,26 @@ constexpr auto kRoutes = std::to_array<RouteRule>({
 }  // namespace
 
 bool Changes(const RouteRule& rule) {
-  if (rule.is_public || rule.scopes.empty()) return rule.method != "GET" && rule.method != "HEAD";
+  if (rule.is_public || rule.scopes.empty() || rule.intel != nullptr)
+    return rule.method != "GET" && rule.method != "HEAD";
   for (const std::string_view word : Split(rule.scopes, ' ')) {
     if (!word.empty() && !word.ends_with(":read")) return true;
   }
   return false;
 }
 
-std::span<const RouteRule> RouteTable() { return kRoutes; }
+std::span<const RouteRule> RouteTable() {
+  static const std::vector<RouteRule> all = [] {
+    std::vector<RouteRule> rules(kRoutes.begin(), kRoutes.end());
+    for (const intel_api::Rule& rule : intel_api::Rules())
+      rules.push_back({rule.method, rule.pattern, rule.is_public, rule.scopes, &rule});
+    return rules;
+  }();
+  return all;
+}
 
 const RouteRule* FindRule(std::string_view method, std::string_view pattern) {
-  for (const RouteRule& rule : kRoutes) {
+  for (const RouteRule& rule : RouteTable()) {
     if (rule.method == method && rule.pattern == pattern) return &rule;
   }
   return nullptr;

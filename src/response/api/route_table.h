@@ -1,5 +1,7 @@
 #pragma once
 
+#include "response/intel_api/rules.h"
+
 #include <span>
 #include <string_view>
 
@@ -12,6 +14,8 @@ struct RouteRule {
   std::string_view pattern;
   bool is_public = false;        // no token is asked for
   std::string_view scopes = {};  // all must be granted, separated by spaces; empty: any valid token
+  // Of the intelligence API: capabilities, which follow from scopes, are needed beside `scopes`.
+  const intel_api::Rule* intel = nullptr;
 };
 
 // True: who may use it may change something, by the scopes it needs (one that is not ":read"; for

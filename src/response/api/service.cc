@@ -10,10 +10,13 @@
 #include "response/api/dashboard_routes.h"
 #include "response/api/device_source.h"
 #include "response/api/enrich_stream.h"
+#include "response/api/feed_system.h"
 #include "response/api/integration_routes.h"
+#include "response/api/intel_source.h"
 #include "response/api/module_system.h"
 #include "response/api/operations.h"
 #include "response/exchange/routes.h"
+#include "response/module_store/key_file.h"
 #include "response/storage/storage.h"
 
 namespace mailreeve::response::api {
@@ -68,9 +71,13 @@ struct Service::Parts {
   std::unique_ptr<identity::Identity> identity;
   std::unique_ptr<exchange::AuthorityEnroller> enroller;
   std::unique_ptr<exchange::Exchange> exchange;
+  std::unique_ptr<intel::Store> private_intel, global_intel;
+  std::unique_ptr<FeedSystem> feeds;
+  std::unique_ptr<IntelSource> intel_source;
   std::unique_ptr<DeviceSource> devices;
   std::unique_ptr<ModuleSystem> modules;
   std::unique_ptr<enrich::Enricher> enricher;
+  std::unique_ptr<intel_api::IntelApi> intel;
   std::unique_ptr<Api> api;
   std::unique_ptr<IntegrationRoutes> integration_routes;
   std::unique_ptr<dashboard::Dashboard> dashboard;
@@ -136,6 +143,21 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
       std::make_unique<exchange::Exchange>(std::move(store), *parts.enroller, *parts.audit,
                                            std::move(exchange_options), clock, logger, executor);
 
+  intel::StoreOptions intel_options = intel::FromSettings(*snapshot);
+  intel_options.database = database_options;
+  TRY(parts.private_intel, intel::Store::Open(intel_options));
+  // SQLite has one writer a file: feeds must not keep people waiting.
+  if (!sql::IsPostgresqlUrl(database_options.path))
+    intel_options.database.path = folder + "/global-intel.db";
+  intel_options.prefix = "global_intel_";
+  intel_options.visibility = intel::Visibility::kEveryone;
+  TRY(parts.global_intel, intel::Store::Open(intel_options));
+  TRY(parts.feeds,
+      FeedSystem::Open({.feeds_file = options.feeds_file, .state_folder = folder + "/feeds"},
+                       *snapshot, *parts.global_intel, clock, logger));
+  parts.intel_source =
+      std::make_unique<IntelSource>(*parts.private_intel, options.public_url, clock);
+
   parts.devices = std::make_unique<DeviceSource>(*parts.exchange);
   TRY(const http::UrlParts public_url, http::SplitUrl(options.public_url));
   TRY(parts.modules,
@@ -147,7 +169,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
                              return identity->SignJwt(claims);
                            },
                        .jwks_host = public_url.authority}},
-          *snapshot, {parts.devices.get()}, clock, logger));
+          *snapshot, {parts.devices.get(), parts.intel_source.get()}, clock, logger));
   enrich::Options enrich_options = enrich::FromSettings(*snapshot);
   enrich_options.on_part = [&metrics = parts.metrics](const enrich::Part& part) {
     const std::string_view type = part.instance.type_id;
@@ -186,6 +208,17 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
   for (const http::Route& route : registration.routes()) {
     parts.api->AddPublic(route.method, route.pattern, route.handler);
   }
+  intel_api::Options intel_api_options = intel_api::FromSettings(*snapshot);
+  intel_api_options.public_url = options.public_url;
+  intel_api_options.global_url = options.global_intel_url;
+  intel_api_options.build = options.version;
+  TRY(crypto::SealingKeys feed_keys,
+      module_store::LoadOrMakeKeys(folder + "/intel-keys.json", clock.Now(),
+                                   std::chrono::hours(24 * snapshot->Integer("modules.key_days"))));
+  intel_api_options.feed_keys = std::make_shared<const crypto::SealingKeys>(std::move(feed_keys));
+  parts.intel = std::make_unique<intel_api::IntelApi>(
+      *parts.private_intel, parts.global_intel.get(), clock, logger, std::move(intel_api_options));
+  parts.api->AddIntel(*parts.intel);
   CHECK(parts.api->Unserved().empty());
   if (!options.console_folder.empty())
     parts.api->set_files(http::ServeFolder(options.console_folder));
@@ -230,6 +263,7 @@ Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options,
         http::Server::Listen(*options.operations_listen, nullptr, parts.operations->router(),
                              options.limits, parts.scope, logger));
   }
+  parts.feeds->Start(parts.scope);
   logger.Info("response_started", {{"version", options.version},
                                    {"port", parts.server->port()},
                                    {"device_port", parts.device_server->port()}});

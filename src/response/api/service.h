@@ -28,7 +28,7 @@
 namespace mailreeve::response::api {
 
 struct ServiceOptions {
-  // Holds response.db, token-key.pem, device-ca.{pem,key}, public-ca.{pem,key},
+  // Holds response.db, token-key.pem, intel-keys.json, device-ca.{pem,key}, public-ca.{pem,key},
   // server.{pem,key}, audit.jsonl. Made when it is not there.
   std::string state_folder;
   // Another database than response.db: storage/storage.h.
@@ -39,6 +39,10 @@ struct ServiceOptions {
   std::optional<http::ListenAddress> operations_listen;
   std::string public_url;  // "https://response.example.org"; what clients and people use
   std::string device_url;  // "wss://response.example.org:8444/device/v1/channel"; told to devices
+  // "https://intel.example.org": requests to this host ask the global intelligence store. Empty: it
+  // is read through the private one only.
+  std::string global_intel_url;
+  std::string feeds_file;                 // docs/feeds.md; empty: no feeds are taken
   std::vector<std::string> server_names;  // DNS names and IP addresses of the made certificate
   // Certificate chain and key of both listeners. Empty: made, under public-ca.pem, at each start.
   std::string certificate_file, key_file;

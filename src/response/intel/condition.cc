@@ -293,7 +293,7 @@ Result<Condition> Compile(Tables& tables, const std::string& type, const intel_q
 }
 
 Result<std::string> VisibleTo(Tables& tables, const Asker& asker, Visibility visibility,
-                              SqlText& sql) {
+                              SqlText& sql, const std::string& alias) {
   // Few have something shared with them from outside; asking first keeps the plan of the others
   // simple.
   TRY(sql::Statement * shared,
@@ -301,14 +301,16 @@ Result<std::string> VisibleTo(Tables& tables, const Asker& asker, Visibility vis
   shared->Bind(1, SharedCode()).Bind(2, "u:" + asker.login).Bind(3, "g:" + asker.org);
   TRY(const bool any_shared, shared->Step());
   shared->Reset();
-  std::string own = "d.org = " + sql.Put(asker.org) +
-                    " AND (d.tlp < 3 OR d.owner = " + sql.Put(asker.login) + ")";
+  const std::string a = alias + ".";
+  std::string own = a + "org = " + sql.Put(asker.org) + " AND (" + a + "tlp < 3 OR " + a +
+                    "owner = " + sql.Put(asker.login) + ")";
   std::string others;
-  if (visibility == Visibility::kEveryone) others += " OR d.tlp <= 1";
+  if (visibility == Visibility::kEveryone) others += " OR " + a + "tlp <= 1";
   if (any_shared) {
-    others += " OR (d.shared = 1 AND d.n IN (SELECT s.n FROM intel_term s WHERE s.field = " +
-              sql.Put(SharedCode()) + " AND s.value IN (" + sql.Put("u:" + asker.login) + ", " +
-              sql.Put("g:" + asker.org) + ")))";
+    others += " OR (" + a + "shared = 1 AND " + a +
+              "n IN (SELECT s.n FROM intel_term s WHERE s.field = " + sql.Put(SharedCode()) +
+              " AND s.value IN (" + sql.Put("u:" + asker.login) + ", " + sql.Put("g:" + asker.org) +
+              ")))";
   }
   if (others.empty()) return " AND " + own;
   return " AND ((" + own + ")" + others + ")";

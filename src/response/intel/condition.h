@@ -23,8 +23,8 @@ struct Condition {
 Result<Condition> Compile(Tables& tables, const std::string& type, const intel_query::Node& node,
                           bool default_fields, SqlText& sql);
 
-// " AND (…)": what `asker` may see.
+// " AND (…)" about `alias`, a row of intel_document: what `asker` may see.
 Result<std::string> VisibleTo(Tables& tables, const Asker& asker, Visibility visibility,
-                              SqlText& sql);
+                              SqlText& sql, const std::string& alias = "d");
 
 }  // namespace mailreeve::response::intel

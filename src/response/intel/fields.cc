@@ -64,7 +64,8 @@ constexpr Row kRows[] = {
      "id assertions.name assertions.value identity.observables.value source",
      "assertions.name assertions.value valid_time.end_time valid_time.start_time",
      "timestamp valid_time.end_time valid_time.start_time",
-     "assertions.name assertions.value source"},
+     "assertions.name assertions.value identity.observables.type identity.observables.value "
+     "source"},
     {"incident",
      "assignees categories confidence detection_sources discovery_method intended_effect "
      "promotion_method severity source status tactics techniques",

@@ -39,6 +39,13 @@ Result<Scan> Scan::Make(Tables& tables, const Selection& selection, const Asker&
   if (selection.from || selection.to) whole.children.push_back(RangeOf(selection));
   scan.sql_.text =
       " FROM intel_document d WHERE d.kind = " + scan.sql_.Put(KindCode(selection.type));
+  if (selection.about) {
+    const auto code = ObservableCode(selection.about->type, selection.about->value);
+    if (!code) return Fail(Code::kInvalid, "there is no observable type " + selection.about->type);
+    scan.sql_.text +=
+        " AND d.n IN (SELECT o.n FROM intel_observable o WHERE o.code = " + scan.sql_.Put(*code) +
+        " AND o.kind = " + scan.sql_.Put(KindCode(selection.type)) + ")";
+  }
   TRY(const std::string visible, VisibleTo(tables, asker, visibility, scan.sql_));
   scan.sql_.text += visible;
   TRY(const Condition condition,

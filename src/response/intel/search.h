@@ -25,14 +25,19 @@ struct Filter {
   std::vector<std::string> any_of;
 };
 
+struct NamedObservable {
+  std::string type, value;
+};
+
 struct Selection {
   std::string type;
+  std::optional<NamedObservable> about;  // only documents that name it
   std::optional<intel_query::Node> query;
   std::vector<std::string> search_fields;  // empty: those of the entity
   std::vector<Filter> filters;             // all must fit
   std::optional<int64_t> from, to;         // microseconds; half open, of `range_field`
   std::string range_field = "created";
-  bool selects_all() const { return !query && filters.empty() && !from && !to; }
+  bool selects_all() const { return !query && filters.empty() && !from && !to && !about; }
 };
 
 struct SortKey {

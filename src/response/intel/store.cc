@@ -4,6 +4,19 @@
 
 namespace mailreeve::response::intel {
 
+StoreOptions FromSettings(const settings::Snapshot& snapshot) {
+  StoreOptions options;
+  options.visibility = snapshot.Text("intel.record_visibility") == "everyone"
+                           ? Visibility::kEveryone
+                           : Visibility::kGroup;
+  options.readers = static_cast<size_t>(snapshot.Integer("intel.readers"));
+  options.max_pending = static_cast<size_t>(snapshot.Integer("intel.max_pending"));
+  options.max_group = static_cast<size_t>(snapshot.Integer("intel.max_group"));
+  options.search.max_window = snapshot.Integer("intel.max_window");
+  options.search.max_examined = snapshot.Integer("intel.max_examined");
+  return options;
+}
+
 Result<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
   std::unique_ptr<Store> store(new Store(std::move(options)));
   TRY(store->writer_, store->OpenTables(true));

@@ -39,6 +39,9 @@ struct StoreOptions {
   SearchLimits search;
 };
 
+// The settings intel.* over the defaults; the database is the caller's.
+StoreOptions FromSettings(const settings::Snapshot& snapshot);
+
 class Store {
  public:
   // Makes what is not there. Blocking.

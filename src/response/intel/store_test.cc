@@ -2,6 +2,8 @@
 
 #include "base/random.h"
 #include "response/intel/fields.h"
+#include "response/intel/import.h"
+#include "response/intel/observables.h"
 #include "sql/test_databases.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -110,6 +112,23 @@ TEST(Fields, NumbersKeepTheirOrderAsText) {
   EXPECT_EQ(IndexNumber(-0.0), IndexNumber(0.0));
 }
 
+TEST(Migrations, OfBothStoresAreTheSame) {
+  const auto own = sql::MigrationsOf("intel"), global = sql::MigrationsOf("global_intel");
+  ASSERT_EQ(own.size(), global.size());
+  ASSERT_FALSE(own.empty());
+  const auto statements = [](std::string_view sql, const std::string& prefix) {
+    std::string out(sql.substr(sql.find("CREATE")));
+    for (size_t at = out.find(prefix); at != std::string::npos; at = out.find(prefix, at + 1))
+      out.replace(at, prefix.size(), "X");
+    return out;
+  };
+  for (size_t i = 0; i < own.size(); ++i) {
+    EXPECT_EQ(statements(own[i].sql, "intel_"), statements(global[i].sql, "global_intel_"));
+    EXPECT_EQ(statements(own[i].postgresql, "intel_"),
+              statements(global[i].postgresql, "global_intel_"));
+  }
+}
+
 TEST_F(StoreTest, KeepsDocumentsAndFindsThem) {
   const std::string id =
       Add("actor", Document("actor", R"("title":"Ape Gang","source":"feed","actor_types":["Hacker"],
@@ -119,7 +138,8 @@ TEST_F(StoreTest, KeepsDocumentsAndFindsThem) {
   EXPECT_EQ(got->document.at("title"), "Ape Gang");
   EXPECT_FALSE(Wait(store->Read([&](Tables& t) { return t.Get("malware", id); })).value());
   const auto ids = [&](const char* org, const char* external) {
-    return Wait(store->Read([&](Tables& t) { return t.IdsByExternalId("actor", org, external); }))
+    return Wait(store->Read(
+                    [&](Tables& t) { return t.IdsByExternalId("actor", org, "alice", external); }))
         .value()
         .size();
   };
@@ -381,6 +401,127 @@ TEST_F(StoreTest, WritesOfManyTogetherFailEachOnItsOwn) {
     EXPECT_EQ(results[static_cast<size_t>(i)]->has_value(), i % 5 != 0) << i;
   }
   EXPECT_EQ(Find({.type = "actor"}).value().total, 40);
+}
+
+TEST_F(StoreTest, ChoosesTheVerdictAmongVisibleAndValidJudgements) {
+  const auto judge = [&](int priority, int disposition, const char* value, const Asker& owner,
+                         const char* until) {
+    return Add(
+        "judgement",
+        Document("judgement",
+                 R"("observable":{"type":"domain","value":")" + std::string(value) +
+                     R"("},"priority":)" + std::to_string(priority) + R"(,"disposition":)" +
+                     std::to_string(disposition) +
+                     R"(,"valid_time":{"start_time":"2026-01-01T00:00:00.000Z","end_time":")" +
+                     until + "\"}",
+                 owner));
+  };
+  const char* kLong = "2525-01-01T00:00:00.000Z";
+  judge(100, 1, "bad.example", kEve, kLong);
+  judge(99, 1, "bad.example", kAlice, "2026-01-15T00:00:00.000Z");
+  const std::string best = judge(90, 1, "BAD.example.", kAlice, kLong);
+  judge(90, 2, "bad.example", kAlice, kLong);
+  judge(95, 2, "other.example", kAlice, kLong);
+  const auto verdict = [&](const char* value, const Asker& asker, const char* at) {
+    const auto record = Wait(store->Read([&](Tables& tables) {
+      return BestJudgement(tables,
+                           {{"domain", value}, ToEpochMicros(ParseTime(at).value()), {}, {}}, asker,
+                           Visibility::kGroup);
+    }));
+    EXPECT_TRUE(record) << record.error().ToString();
+    return *record ? (*record)->id() : std::string();
+  };
+  EXPECT_EQ(verdict("bad.example", kAlice, "2026-03-01T00:00:00Z"), best);
+  EXPECT_NE(verdict("bad.example", kAlice, "2026-01-10T00:00:00Z"), best);
+  EXPECT_EQ(verdict("bad.example", {"m", "org-3", ""}, "2026-03-01T00:00:00Z"), "");
+  EXPECT_EQ(verdict("bad.example", kAlice, "2025-12-31T00:00:00Z"), "");
+  EXPECT_EQ(verdict("none.example", kAlice, "2026-03-01T00:00:00Z"), "");
+}
+
+TEST_F(StoreTest, GivesTheEntriesOfAnIndicatorInPages) {
+  const std::string indicator = Add("indicator", Document("indicator", R"("title":"i")"));
+  std::set<std::string> expected;
+  const auto done = Wait(store->Write([&](Tables& tables) -> Result<int> {
+    expected.clear();
+    for (int i = 0; i < 2500; ++i) {
+      // Some have run out, and some are another's secret.
+      const bool counts = i % 7 != 0 && i % 11 != 0;
+      json::object judgement = Document(
+          "judgement",
+          R"("observable":{"type":"ip","value":"192.0.2.1"},"priority":1,"disposition":2,"tlp":")" +
+              std::string(i % 11 == 0 ? "red" : "green") +
+              R"(","valid_time":{"start_time":"2026-01-01T00:00:00.000Z","end_time":")" +
+              (i % 7 == 0 ? "2026-01-02" : "2525-01-01") + "T00:00:00.000Z\"}",
+          i % 11 == 0 ? kBob : kAlice);
+      const std::string id(judgement["id"].as_string());
+      if (counts) expected.insert(id);
+      tables.Add({.type = "judgement", .document = judgement});
+      json::object link = Document("relationship", R"("relationship_type":"element-of")");
+      link["source_ref"] = "http://h.example/ctia/judgement/" + id;
+      link["target_ref"] = "http://h.example/ctia/indicator/" + indicator;
+      tables.Add({.type = "relationship", .document = link});
+    }
+    return 1;
+  }));
+  ASSERT_TRUE(done) << done.error().ToString();
+  std::vector<std::string> found;
+  const auto read = Wait(store->Read([&](Tables& tables) -> Result<int> {
+    TRY_VOID(ForEachEntry(tables, indicator, {"element-of"},
+                          ToEpochMicros(ParseTime("2026-03-01T00:00:00Z").value()), kAlice,
+                          Visibility::kGroup, "", [&](Record& record) {
+                            found.push_back(record.id());
+                            return true;
+                          }));
+    return 1;
+  }));
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_EQ(found, std::vector<std::string>(expected.begin(), expected.end()));
+}
+
+TEST_F(StoreTest, ImportsKeepWhatIsStillNamed) {
+  std::vector<json::object> documents;
+  for (int i = 0; i < 10; ++i) {
+    documents.push_back(
+        Document("judgement", R"("title":"t","priority":)" + std::to_string(i) +
+                                  R"(,"observable":{"type":"ip","value":"192.0.2.1"},
+        "valid_time":{"start_time":"2026-01-01T00:00:00.000Z","end_time":"2026-02-01T00:00:00.000Z"})"));
+  }
+  const auto run = [&](int64_t generation, std::vector<json::object> some) {
+    return Wait(
+        store->Write([&](Tables& tables) { return Import(tables, "list", generation, some); }));
+  };
+  ImportCounts counts = run(1, documents).value();
+  EXPECT_EQ(counts.added, 10);
+  // Made anew with other times, one changed, two gone, one twice.
+  std::vector<json::object> next(documents.begin() + 2, documents.end());
+  for (json::object& document : next)
+    document["modified"] = document["created"] = "2026-03-01T00:00:00.000Z";
+  next[0]["priority"] = 50;
+  next.push_back(next[1]);
+  counts = run(2, next).value();
+  EXPECT_EQ(counts.added, 0);
+  EXPECT_EQ(counts.changed, 1);
+  EXPECT_EQ(counts.same, 7);
+  const auto removed =
+      Wait(store->Write([&](Tables& t) { return RemoveOlder(t, "list", 2, 500); }));
+  EXPECT_EQ(removed.value(), 2);
+  const auto state = Wait(store->Read([&](Tables& t) { return StateOf(t, "list"); })).value();
+  EXPECT_EQ(state.documents, 8);
+  EXPECT_EQ(state.newest_generation, 2);
+  EXPECT_EQ(Find({.type = "judgement"}).value().total, 8);
+  const auto person = Document("judgement", R"("title":"t")");
+  Add("judgement", person);
+  const auto refused =
+      Wait(store->Write([&](Tables& t) { return Import(t, "list", 3, {person}); }));
+  EXPECT_EQ(refused.error().code, Code::kConflict);
+  const std::string id(next[0]["id"].as_string());
+  EXPECT_EQ(Wait(store->Write([&](Tables& t) { return RemoveIds(t, "other", {id}); })).value(), 0);
+  EXPECT_EQ(Wait(store->Write([&](Tables& t) { return RemoveIds(t, "list", {id}); })).value(), 1);
+  EXPECT_EQ(Wait(store->Write([&](Tables& t) {
+              return RemoveExpired(t, ToEpochMicros(ParseTime("2026-03-01T00:00:00Z").value()),
+                                   500);
+            })).value(),
+            7);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include "sql/bulk.h"
 
 #include <algorithm>
-#include <deque>
 
 namespace mailreeve::response::intel {
 namespace {
@@ -61,31 +60,6 @@ const std::map<int64_t, std::string>& TypesByKind() {
   return types;
 }
 
-// The migrations with the prefix in the place of "intel_". They must live as long as the program:
-// Migration holds views.
-const std::vector<sql::Migration>& MigrationsFor(const std::string& prefix) {
-  struct Texts {
-    std::deque<std::string> texts;
-    std::vector<sql::Migration> migrations;
-  };
-  static std::mutex mutex;
-  static std::map<std::string, Texts> all;
-  const std::lock_guard lock(mutex);
-  Texts& texts = all[prefix];
-  if (!texts.migrations.empty()) return texts.migrations;
-  for (sql::Migration migration : sql::MigrationsOf("intel")) {
-    for (std::string_view* sql : {&migration.sql, &migration.postgresql}) {
-      std::string text(*sql);
-      for (size_t at = text.find("intel_"); at != std::string::npos;
-           at = text.find("intel_", at + prefix.size()))
-        text.replace(at, 6, prefix);
-      *sql = texts.texts.emplace_back(std::move(text));
-    }
-    texts.migrations.push_back(migration);
-  }
-  return texts.migrations;
-}
-
 }  // namespace
 
 std::string Record::id() const { return std::string(TextAt(document, "id")); }
@@ -99,7 +73,7 @@ Tables::~Tables() = default;
 Result<Tables> Tables::Open(sql::Database database, std::string prefix, bool migrate) {
   if (migrate) {
     const std::string component = prefix.substr(0, prefix.size() - 1);
-    TRY_VOID(database.Migrate(component, MigrationsFor(prefix)));
+    TRY_VOID(database.Migrate(component, sql::MigrationsOf(component)));
   }
   return Tables(std::move(database), std::move(prefix));
 }
@@ -422,15 +396,18 @@ Result<std::vector<Record>> Tables::GetNumbers(std::span<const int64_t> numbers)
 
 Result<std::vector<std::string>> Tables::IdsByExternalId(std::string_view type,
                                                          std::string_view org,
+                                                         std::string_view login,
                                                          std::string_view external_id) {
   TRY_VOID(Flush());
   std::vector<std::string> out;
   TRY(sql::Statement * find,
       Use("SELECT d.id, d.body FROM intel_term t JOIN intel_document d ON d.n = t.n "
-          "WHERE t.field = ?1 AND t.value = ?2 AND d.org = ?3 ORDER BY d.n LIMIT 1000"));
+          "WHERE t.field = ?1 AND t.value = ?2 AND d.org = ?3 AND (d.tlp < 3 OR d.owner = ?4) "
+          "ORDER BY d.n LIMIT 1000"));
   find->Bind(1, FieldCode(type, "external_ids"))
       .Bind(2, IndexText("external_ids", external_id))
-      .Bind(3, org);
+      .Bind(3, org)
+      .Bind(4, login);
   while (true) {
     TRY(const bool more, find->Step());
     if (!more) return out;

@@ -51,7 +51,8 @@ class SqlText {
 
 class Tables {
  public:
-  // Makes the tables that are not there when `migrate`. `prefix` ("intel_") begins their names.
+  // Makes the tables that are not there when `migrate`. `prefix` ("intel_", "global_intel_") begins
+  // their names; without its end it is the component of schema/sql.
   static Result<Tables> Open(sql::Database database, std::string prefix, bool migrate);
   Tables(Tables&&) noexcept;
   Tables& operator=(Tables&&) noexcept;
@@ -74,8 +75,9 @@ class Tables {
   Result<std::vector<Record>> GetMany(std::string_view type, const std::vector<std::string>& ids);
   // In the order of `numbers`, each once.
   Result<std::vector<Record>> GetNumbers(std::span<const int64_t> numbers);
-  // Ids of documents of `org` with that external id.
+  // Ids of documents of `org` with that external id; those that are red are `login`'s own.
   Result<std::vector<std::string>> IdsByExternalId(std::string_view type, std::string_view org,
+                                                   std::string_view login,
                                                    std::string_view external_id);
 
   // Statement of `text` with its values; names of tables are written with "intel_". The pointer is

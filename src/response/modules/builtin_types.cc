@@ -117,6 +117,8 @@ const ModuleType& PrivateIntelligenceType() {
       .capabilities = {{"deliberate", "Verdicts of stored judgements."},
                        {"observe", "Stored judgements, sightings and indicators."},
                        {"refer", "Links into the store."}},
+      .supported_apis = {"health", "deliberate/observables", "observe/observables",
+                         "refer/observables"},
       .takes_instances = true};
   return type;
 }
