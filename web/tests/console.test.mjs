@@ -52,6 +52,7 @@ test('recognises, shows gateways, sightings and graph, and an observable can be 
   await page.locator('textarea#content').fill('https://login.example/verify');
   await page.locator('textarea#content').press('Control+Enter');
   await page.locator('mr-graph').waitFor();
+  await page.locator('.chip').nth(1).waitFor();
   assert.equal(await page.locator('.chip').count(), 2);
   assert.equal(await page.locator('mr-investigate tbody tr').count(), 4);
   assert.match(await shownText(page.locator('mr-investigate')), /2 of 2 gateways answered/);
