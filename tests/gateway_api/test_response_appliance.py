@@ -34,6 +34,12 @@ def add(api, stack, name, user="reader", passphrase=PASSPHRASE):
                      "basic-auth-password": passphrase, "console_url": "https://console.example"}})["id"]
 
 
+def sightings_of(answer, module):
+    """What the module of that name told, among all that answered."""
+    told = [m["data"] for m in answer["data"] if m["module"] == module]
+    return told[0].get("sightings", {"docs": []})["docs"] if told else []
+
+
 def test_response_asks_the_rest_api(api, stack):
     module = add(api, stack, "esa")
     assert api.post(f"/iroh/iroh-enrich/health/{module}")["data"]["data"]["status"] == "ok"
@@ -41,7 +47,7 @@ def test_response_asks_the_rest_api(api, stack):
     def seen(kind, value):
         answer = api.post("/iroh/iroh-enrich/observe/observables", [{"type": kind, "value": value}])
         assert answer["errors"] == [], answer
-        return answer["data"][0]["data"].get("sightings", {"docs": []})["docs"]
+        return sightings_of(answer, "esa")
 
     for kind, value, messages in (
             ("email", "bob+tag@other.example", 1), ("email", stack.users[2], 1), ("email_messageid", "<two@other.example>", 1),
@@ -59,7 +65,7 @@ def test_response_asks_the_rest_api(api, stack):
     # Two questions about one message: told once, with both observables.
     both = api.post("/iroh/iroh-enrich/observe/observables", [
         {"type": "email_messageid", "value": "<two@other.example>"}, {"type": "domain", "value": "other.example"}])
-    docs = both["data"][0]["data"]["sightings"]["docs"]
+    docs = sightings_of(both, "esa")
     assert len(docs) == 1 and len(docs[0]["observables"]) == 2
     links = api.post("/iroh/iroh-enrich/refer/observables", [{"type": "url", "value": URL}])["data"]
     assert links[0]["module"] == "esa" and "domainNameValue=login.parcel.example" in links[0]["url"]

@@ -155,9 +155,11 @@ def investigate(api, text):
 
 
 def hits_of(answer):
-    """{module instance id: {mid: set of recipients}} of the sightings."""
+    """{module instance id: {mid: set of recipients}} of the sightings; modules that tell none are left out."""
     out = {}
     for module in answer["data"]:
+        if not module["data"].get("sightings", {}).get("docs"):
+            continue
         found = out.setdefault(module["module_instance_id"], {})
         for sighting in module["data"].get("sightings", {}).get("docs", []):
             mids = [o["value"] for o in sighting["observables"] if o["type"] == "cisco_mid"]

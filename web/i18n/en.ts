@@ -30,15 +30,15 @@ export const en = {
   'investigate.recognised': '{n} observable recognised|{n} observables recognised',
   'investigate.observables': 'Observables',
 
-  'gateways.title': 'Gateways asked',
-  'gateways.answered': '{n} of {total} gateways answered',
+  'gateways.title': 'Modules asked',
+  'gateways.answered': '{n} of {total} modules answered',
   'gateways.none': 'No gateway is registered yet. Make a token on the Devices page.',
   'gateways.held': 'holds {n} message since {since}|holds {n} messages since {since}',
   'gateways.heldNone': 'holds no messages',
   'gateways.failed': 'did not answer',
   'gateways.ok': 'answered',
   'gateways.incomplete': 'answer is incomplete: {why}',
-  'gateways.why': 'A gateway that did not answer may hold more; this result is then not a proof of absence.',
+  'gateways.why': 'A module that did not answer may hold more; this result is then not a proof of absence.',
 
   'sightings.title': 'Sightings',
   'sightings.count': '{n} message|{n} messages',

@@ -32,15 +32,15 @@ export const zhCN: Record<Key, string> = {
   'investigate.recognised': '识别到 {n} 个可观察对象',
   'investigate.observables': '可观察对象',
 
-  'gateways.title': '已询问的网关',
-  'gateways.answered': '{total} 个网关中 {n} 个已答复',
+  'gateways.title': '已询问的模块',
+  'gateways.answered': '{total} 个模块中 {n} 个已答复',
   'gateways.none': '尚无已注册的网关。请在“设备”页面生成令牌。',
   'gateways.held': '自 {since} 起保存 {n} 封邮件',
   'gateways.heldNone': '没有保存的邮件',
   'gateways.failed': '未答复',
   'gateways.ok': '已答复',
   'gateways.incomplete': '答复不完整：{why}',
-  'gateways.why': '未答复的网关可能还有更多结果；此时不能证明“没有”。',
+  'gateways.why': '未答复的模块可能还有更多结果；此时不能证明“没有”。',
 
   'sightings.title': '目击记录',
   'sightings.count': '{n} 封邮件',

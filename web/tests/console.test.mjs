@@ -55,7 +55,7 @@ test('recognises, shows gateways, sightings and graph, and an observable can be 
   await page.locator('.chip').nth(1).waitFor();
   assert.equal(await page.locator('.chip').count(), 2);
   assert.equal(await page.locator('mr-investigate tbody tr').count(), 4);
-  assert.match(await shownText(page.locator('mr-investigate')), /2 of 2 gateways answered/);
+  assert.match(await shownText(page.locator('mr-investigate')), /2 of 2 modules answered/);
   assert.match(await shownText(page.locator('mr-investigate')), /4 messages\s*·\s*7 mailboxes/);
   assert.match(page.url(), /q=https/);
   await page.getByRole('button', {name: 'Remove parcel.example'}).click();
@@ -79,7 +79,7 @@ test('names a gateway that did not answer', async (t) => {
   const {page} = await visit(t, {southDown: true});
   await investigate(page);
   const said = await page.locator('[aria-labelledby=gateways]').innerText();
-  assert.match(said, /1 of 2 gateways answered/);
+  assert.match(said, /1 of 2 modules answered/);
   assert.match(said, /timeout: no answer within 20000 ms/);
   assert.match(said, /not a proof of absence/);
   assert.deepEqual(await accessibility(page), []);

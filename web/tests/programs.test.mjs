@@ -53,7 +53,7 @@ for (const locale of ['en-US', 'zh-CN']) {
     assert.equal(await page.locator('mr-investigate td.subject').count(), 2);
     const shown = await shownText(page.locator('mr-investigate'));
     assert.match(shown, /gateway-1/);
-    assert.match(shown, locale === 'zh-CN' ? /1 个网关中 1 个已答复/ : /1 of 1 gateways answered/);
+    assert.match(shown, locale === 'zh-CN' ? /2 个模块中 2 个已答复/ : /2 of 2 modules answered/);
     for (const user of stack.users.slice(0, 3)) assert.ok(shown.includes(user), user);
     await page.locator('td.subject button').first().click();
     await page.locator('mr-message tbody tr').first().waitFor();
