@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "http/message.h"
 #include "response/identity/redirect.h"
 #include "response/identity/rows.h"
 
@@ -14,24 +15,6 @@ namespace {
 using identity::HashOfSecret;
 
 constexpr size_t kMaxParameterBytes = 2000;
-
-std::string Escape(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  return out;
-}
 
 // RFC 7636 section 4.2; an S256 challenge is 32 bytes in base64url.
 bool IsChallenge(std::string_view text, bool is_hash) {
@@ -69,7 +52,7 @@ std::string Authorization::RedirectTo(
   std::string out = address;
   char separator = address.find('?') == std::string::npos ? '?' : '&';
   for (const auto& [name, value] : parameters) {
-    out += separator + name + "=" + Escape(value);
+    out += separator + name + "=" + http::PercentEncode(value);
     separator = '&';
   }
   return out;
